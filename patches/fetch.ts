@@ -1,0 +1,182 @@
+/**
+ * The fetch patch: Node's built-in undici (fetch, WebSocket, EventSource) keeps one pool of connections for the whole
+ * process; in a scope it gets a pool of the scope's own, since a pooled socket would answer for the wrong side. Packages
+ * named undici share the same global dispatcher and are covered where they use it. undici itself is loaded no sooner
+ * than the program needs it (it takes 20 ms). A dispatcher that the program sets globally is left alone, and shared.
+ */
+import { ROUTE } from '../src/base/route-mark.ts';
+import {
+  type AnyPatch,
+  definePatch,
+  type LocalContext,
+  type ScopeView,
+  type Target,
+} from '../src/patch.ts';
+
+type NoCalls = Record<never, never>;
+type FetchContext = LocalContext<NoCalls>;
+type FetchTarget = Target<NoCalls>;
+
+interface Dispatcher {
+  destroy(): Promise<void>;
+}
+type AgentClass = new (options?: object) => Dispatcher;
+type WrapperClass = new (agent: Dispatcher) => Dispatcher;
+type Globals = Record<symbol, Dispatcher | undefined>;
+
+/** undici up to 7 (Node 20 to 24) and from 8 (Node 26, which keeps the first for older packages). */
+const DISPATCHER_1: symbol = Symbol.for('undici.globalDispatcher.1');
+const DISPATCHER_2: symbol = Symbol.for('undici.globalDispatcher.2');
+
+const globals = globalThis as unknown as Globals;
+
+/** The dispatcher that undici put there; not our accessor that waits for it. */
+function dispatcherAt(key: symbol): Dispatcher | undefined {
+  return Object.getOwnPropertyDescriptor(globals, key)?.value as Dispatcher | undefined;
+}
+
+/** The dispatchers of one scope. */
+interface Pools {
+  readonly agent: Dispatcher;
+  /** Node 26: what `.1` stands for, a wrapper around the agent. */
+  readonly wrapper: Dispatcher | undefined;
+}
+
+class Dispatchers {
+  readonly #context: FetchContext;
+  readonly #pools = new WeakMap<ScopeView, Pools>();
+  readonly #forgotten = new FinalizationRegistry<() => void>((unsubscribe) => unsubscribe());
+  /** The process' own dispatcher, once it is there and ours stands in its place. */
+  #own: { readonly agent: Dispatcher; readonly wrapper: Dispatcher | undefined } | undefined;
+
+  constructor(context: FetchContext) {
+    this.#context = context;
+  }
+
+  get inPlace(): boolean {
+    return this.#own !== undefined;
+  }
+
+  /**
+   * Stands in for the process' dispatcher from now on. `first` is the scope in which undici was loaded, if it was one:
+   * the dispatcher that was made then has its connections, so it becomes that scope's and the process gets another.
+   */
+  takeOver(first?: ScopeView): void {
+    const made = dispatcherAt(DISPATCHER_2) ?? dispatcherAt(DISPATCHER_1);
+    if (this.#own !== undefined || made === undefined) return;
+    const outer = dispatcherAt(DISPATCHER_1);
+    const wrapper = outer === made ? undefined : outer;
+    const pools = { agent: made, wrapper };
+    this.#own = first === undefined ? pools : this.#another(pools, {});
+    if (first !== undefined) this.#pools.set(first, pools);
+    for (const key of [DISPATCHER_1, DISPATCHER_2]) this.#substitute(key);
+  }
+
+  #substitute(key: symbol): void {
+    const before = dispatcherAt(key);
+    if (before === undefined) return;
+    const standIn = new Proxy(before, { get: (_target, name) => member(this.#chosen(key), name) });
+    globals[key] = standIn;
+    this.#context.onUninstall(() => {
+      // Unless the program has set one of its own meanwhile.
+      if (dispatcherAt(key) === standIn) globals[key] = this.#member(this.#own, key) ?? before;
+    });
+  }
+
+  #chosen(key: symbol): Dispatcher {
+    const target = this.#context.target();
+    const pools = target === undefined ? this.#own : this.#poolsOf(target);
+    const chosen = this.#member(pools, key);
+    if (chosen === undefined) throw new TypeError('undici has no dispatcher');
+    return chosen;
+  }
+
+  #member(pools: Pools | undefined, key: symbol): Dispatcher | undefined {
+    return key === DISPATCHER_1 ? (pools?.wrapper ?? pools?.agent) : pools?.agent;
+  }
+
+  #poolsOf(target: FetchTarget): Pools {
+    const { scope } = target;
+    let pools = this.#pools.get(scope);
+    if (pools === undefined && this.#own !== undefined) {
+      // undici hands the options of `connect`, symbols included, down to net.connect and tls.connect; so a connection
+      // that is made later, from one of its timers, goes where it belongs too.
+      pools = this.#another(this.#own, { connect: { [ROUTE]: scope } });
+      this.#pools.set(scope, pools);
+      this.#endWith(target, pools.agent);
+    }
+    if (pools === undefined) throw new TypeError('undici is not loaded');
+    return pools;
+  }
+
+  #another(like: Pools, options: object): Pools {
+    const agent = new (like.agent.constructor as AgentClass)(options);
+    const wrapper =
+      like.wrapper === undefined
+        ? undefined
+        : new (like.wrapper.constructor as WrapperClass)(agent);
+    return { agent, wrapper };
+  }
+
+  /** The pool ends with its connection, and a scope that is forgotten leaves nothing behind. */
+  #endWith(target: FetchTarget, agent: Dispatcher): void {
+    const weak = new WeakRef(agent);
+    const unsubscribe = target.onClosed(() => {
+      weak
+        .deref()
+        ?.destroy()
+        .catch(() => undefined);
+    });
+    this.#forgotten.register(agent, unsubscribe);
+  }
+}
+
+/** Methods must see the dispatcher itself: undici keeps its state under private names. */
+function member(dispatcher: Dispatcher, name: string | symbol): unknown {
+  const value: unknown = Reflect.get(dispatcher, name, dispatcher);
+  return typeof value === 'function' && name !== 'constructor' ? value.bind(dispatcher) : value;
+}
+
+function fetchLocal(context: FetchContext): void {
+  const dispatchers = new Dispatchers(context);
+  if (dispatcherAt(DISPATCHER_1) !== undefined) dispatchers.takeOver();
+  else awaitLoading(context, dispatchers);
+  if (typeof globalThis.fetch === 'function') wrapFetch(context, dispatchers);
+}
+
+/** undici looks for a dispatcher when it is loaded, by whatever path, and only if there is none it makes its own. */
+function awaitLoading(context: FetchContext, dispatchers: Dispatchers): void {
+  for (const key of [DISPATCHER_1, DISPATCHER_2]) {
+    const get = (): undefined => {
+      const scope = context.target()?.scope;
+      queueMicrotask(() => dispatchers.takeOver(scope));
+    };
+    // undici then defines the property anew, as one that cannot be redefined.
+    Object.defineProperty(globalThis, key, { get, enumerable: false, configurable: true });
+    context.onUninstall(() => {
+      if (Object.getOwnPropertyDescriptor(globalThis, key)?.get === get)
+        Reflect.deleteProperty(globalThis, key);
+    });
+  }
+}
+
+/** The usual path: before the first fetch in a scope, ours is in place. */
+function wrapFetch(context: FetchContext, dispatchers: Dispatchers): void {
+  const original = globalThis.fetch;
+  context.replace(globalThis, 'fetch', function fetch(input, init = undefined) {
+    if (!dispatchers.inPlace && context.target() !== undefined) loadUndici(context, dispatchers);
+    return original(input, init);
+  });
+}
+
+function loadUndici(context: FetchContext, dispatchers: Dispatchers): void {
+  context.locally(() => new Request('http://localhost/'));
+  dispatchers.takeOver();
+}
+
+export const fetchPatch: AnyPatch = definePatch<NoCalls>({
+  name: 'fetch',
+  requires: ['net'],
+  follows: 'net',
+  local: fetchLocal,
+});

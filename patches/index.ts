@@ -1,0 +1,21 @@
+/** All patches, in the order of substitution. */
+import type { AnyPatch } from '../src/patch.ts';
+import { dnsPatch } from './dns.ts';
+import { fetchPatch } from './fetch.ts';
+import { fsPatch } from './files/index.ts';
+import { httpPatch } from './http.ts';
+import { netPatch } from './net/index.ts';
+import { osPatch } from './os.ts';
+import { processPatch } from './process.ts';
+import { stdioPatch } from './stdio/index.ts';
+
+export const patches: readonly AnyPatch[] = [
+  fsPatch,
+  netPatch,
+  dnsPatch,
+  httpPatch,
+  fetchPatch,
+  osPatch,
+  stdioPatch,
+  processPatch,
+];

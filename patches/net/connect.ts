@@ -1,0 +1,103 @@
+/**
+ * The dispatcher of client connections. It sits on `net.Socket.prototype.connect`, since everything comes through there:
+ * captured and ESM-imported `net.connect`, subclasses, http, https, undici, database drivers.
+ */
+import net from 'node:net';
+import { ElsewhereError } from '../../src/base/errors.ts';
+import { type HandleClass, sameSide } from './handle.ts';
+import type { Installation } from './installation.ts';
+import { type Internals, inside, normalizeArgs, type SocketInside } from './internals.ts';
+import { linkOf, type NetTarget } from './link.ts';
+import { roundTripAllowance } from './round-trip.ts';
+import { isOwnTlsWrap, rewrapTls } from './tls-socket.ts';
+
+type Options = Record<PropertyKey, unknown>;
+type Connect = (this: net.Socket, ...args: unknown[]) => net.Socket;
+
+export function installConnect(installation: Installation): void {
+  const { context, node, routes } = installation;
+  const prototype = net.Socket.prototype as unknown as { connect: Connect };
+  const original = prototype.connect;
+
+  context.replace(prototype, 'connect', function connect(this: net.Socket, ...args: unknown[]): net.Socket {
+    const first = args[0] as { [symbol: symbol]: unknown } | undefined;
+    const normalized = Array.isArray(first) && first[node.normalized] ? (first as unknown as [Options, unknown]) : normalizeArgs(args);
+    const [options] = normalized;
+    const { target, run } = routes.of(options);
+    if (!refusedByNode(this, options)) prepare(installation, this, options, target);
+    if (target !== undefined) normalized[0] = withPatience(options, target);
+    return run(() => Reflect.apply(original, this, [normalized]));
+  });
+
+  keepRemote(installation);
+}
+
+/** Node does nothing, or throws, before it looks at the handle. */
+function refusedByNode(socket: net.Socket, options: Options): boolean {
+  return inside(socket)._parent?.connecting === true || (options['port'] === undefined && options['path'] == null);
+}
+
+/** Gives the socket the handle that Node would create next, of the right side. */
+function prepare(installation: Installation, socket: net.Socket, options: Options, target: NetTarget | undefined): void {
+  const { node, handles } = installation;
+  const internal = inside(socket);
+  // As the original is about to do.
+  if (socket.destroyed) forget(internal);
+  const handle = internal._handle;
+  const Remote = options['path'] ? handles.RemotePipe : handles.RemoteTcp;
+  if (handle === null) {
+    if (target !== undefined) setHandle(node, socket, new Remote(target));
+  } else if (isOwnTlsWrap(handle)) {
+    if (linkOf(handle._parent)?.target !== target) rewrapTls(node, socket, freshHandle(node, Remote, target));
+  } else if (target !== undefined && linkOf(handle) === undefined) {
+    refuseLocalHandle(internal);
+  }
+}
+
+function freshHandle(node: Internals, Remote: HandleClass, target: NetTarget | undefined): object {
+  return target === undefined ? new node.TCP(0) : new Remote(target);
+}
+
+function forget(socket: SocketInside): void {
+  socket._handle = null;
+  socket._peername = null;
+  socket._sockname = null;
+}
+
+function setHandle(node: Internals, socket: net.Socket, handle: object): void {
+  const reinitialize = Reflect.get(net.Socket.prototype, node.reinitialize) as (handle: object) => void;
+  Reflect.apply(reinitialize, socket, [handle]);
+}
+
+/** Node 26: a socket that adopted a `net.BoundSocket` is bound on this machine and would connect from it. */
+function refuseLocalHandle(socket: SocketInside): void {
+  const bound = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === 'kBoundSource');
+  if (bound === undefined || socket[bound] !== true) return;
+  throw new ElsewhereError(
+    'ERR_ELSEWHERE_UNSUPPORTED',
+    'a net.BoundSocket is bound on this machine and cannot connect from the far side; use localAddress and localPort instead',
+  );
+}
+
+/**
+ * Node's timer for each attempt of happy eyeballs runs here, but the attempt happens behind the link: at a round trip of
+ * 300 ms every healthy first address would fail with ETIMEDOUT.
+ */
+function withPatience(options: Options, target: NetTarget): Options {
+  if (options['path'] || options['autoSelectFamily'] === false) return options;
+  const given = options['autoSelectFamilyAttemptTimeout'];
+  // Anything else is for Node to refuse.
+  if (given !== undefined && given !== null && !(Number.isInteger(given) && (given as number) >= 1)) return options;
+  const timeout = (given as number | null | undefined) ?? net.getDefaultAutoSelectFamilyAttemptTimeout();
+  return { ...options, autoSelectFamilyAttemptTimeout: timeout + roundTripAllowance(target.connection) };
+}
+
+/** Happy eyeballs gives its second and later attempts a new local handle each. */
+function keepRemote({ context, node, handles }: Installation): void {
+  const prototype = net.Socket.prototype as unknown as Record<symbol, (handle: object) => void>;
+  const original = prototype[node.reinitialize];
+  if (original === undefined) return;
+  context.replace(prototype, node.reinitialize, function reinitialize(this: net.Socket, handle: object): void {
+    Reflect.apply(original, this, [sameSide(node, handles, inside(this)._handle, handle)]);
+  });
+}

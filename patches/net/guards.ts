@@ -1,0 +1,59 @@
+/** Refuses what cannot be done with a remote socket and would crash or hang Node: handing it to another process. */
+import childProcess from 'node:child_process';
+import net from 'node:net';
+import { ElsewhereError } from '../../src/base/errors.ts';
+import type { Installation } from './installation.ts';
+import { inside } from './internals.ts';
+import { linkOf } from './link.ts';
+
+type Method = (...args: unknown[]) => unknown;
+
+export function installGuards(installation: Installation): void {
+  guardSend(installation);
+  guardSpawn(installation);
+}
+
+/** `child.send(message, socket)` would hang: the native half finds no descriptor to send. */
+function guardSend({ context, node }: Installation): void {
+  const prototype = node.Pipe.prototype as { writeUtf8String: Method };
+  const original = prototype.writeUtf8String;
+  const value = function writeUtf8String(this: object, ...args: unknown[]): unknown {
+    if (args.length > 2 && linkOf(args[2]) !== undefined) {
+      restoreOwner(args[2] as object, node.owner);
+      throw unsupported('sent to a child process');
+    }
+    return Reflect.apply(original, this, args);
+  };
+  // Inherited by the Pipe class; defined on it so that other streams pay nothing.
+  context.redefine(prototype, 'writeUtf8String', { value, writable: true, enumerable: false, configurable: true });
+}
+
+/** Node has taken the handle from its socket before it writes the message. */
+function restoreOwner(handle: object, owner: symbol): void {
+  const socket = Reflect.get(handle, owner) as net.Socket | undefined;
+  if (socket instanceof net.Socket) inside(socket)._handle ??= handle;
+}
+
+/** `spawn(…, { stdio: [socket] })` would abort the process. */
+function guardSpawn({ context }: Installation): void {
+  const prototype = childProcess.ChildProcess.prototype as unknown as { spawn: Method };
+  const original = prototype.spawn;
+  context.replace(prototype, 'spawn', function spawn(this: object, ...args: unknown[]): unknown {
+    const { stdio } = (args[0] ?? {}) as { stdio?: unknown };
+    if (Array.isArray(stdio) && stdio.some(isRemote)) throw unsupported('the stdio of a child process');
+    return Reflect.apply(original, this, args);
+  });
+}
+
+function isRemote(entry: unknown): boolean {
+  if (typeof entry !== 'object' || entry === null) return false;
+  const { _handle, handle } = entry as { _handle?: unknown; handle?: unknown };
+  return [entry, _handle, handle].some((candidate) => linkOf(candidate) !== undefined);
+}
+
+function unsupported(what: string): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_UNSUPPORTED',
+    `a socket whose other end is on the far side cannot be ${what}: pipe its data instead, or open it inside withLocal()`,
+  );
+}

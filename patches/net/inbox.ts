@@ -1,0 +1,53 @@
+/**
+ * What has arrived for a socket and was not read yet: bytes, then perhaps the end or a failure. Hands out slices no
+ * larger than the reader can take in one native call.
+ */
+
+/** The far socket failed; nothing follows. */
+export interface Failure {
+  readonly code: string;
+  readonly syscall: string;
+  readonly cause?: unknown;
+}
+
+export type Arrival = Uint8Array | 'eof' | Failure;
+
+export class Inbox {
+  #items: Arrival[] = [];
+  #bytes = 0;
+
+  get empty(): boolean {
+    return this.#items.length === 0;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** A failure that waits behind unread bytes. */
+  get failure(): Failure | undefined {
+    const last = this.#items.at(-1);
+    return typeof last === 'object' && !(last instanceof Uint8Array) ? last : undefined;
+  }
+
+  push(item: Arrival): void {
+    this.#items.push(item);
+    if (item instanceof Uint8Array) this.#bytes += item.length;
+  }
+
+  /** The next item, bytes cut to `limit`. */
+  take(limit: number): Arrival | undefined {
+    const item = this.#items[0];
+    if (!(item instanceof Uint8Array)) return this.#items.shift();
+    if (item.length <= limit) this.#items.shift();
+    else this.#items[0] = item.subarray(limit);
+    const slice = item.length <= limit ? item : item.subarray(0, limit);
+    this.#bytes -= slice.length;
+    return slice;
+  }
+
+  clear(): void {
+    this.#items = [];
+    this.#bytes = 0;
+  }
+}

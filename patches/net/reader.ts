@@ -1,0 +1,122 @@
+/**
+ * The reading half of a remote socket: keeps what arrives while nobody reads, hands it on one native call at a time, and
+ * makes the far side wait when too much is unread.
+ */
+import { enqueue } from './event-queue.ts';
+import { type Arrival, type Failure, Inbox } from './inbox.ts';
+import type { NativeStream } from './internals.ts';
+
+export interface ReaderEvents {
+  /** The far socket failed, and all bytes before that were read. */
+  failed(failure: Failure): void;
+  /** The far side should wait, or go on. */
+  pause(on: boolean): void;
+  /** `active` may have changed. */
+  changed(): void;
+}
+
+/** libuv reads at most this much at a time. */
+const READ_SIZE = 64 * 1024;
+/** One TLS record: fed more, TLS hands several on at once, of which Node 26 reads one and waits. */
+const NATIVE_READ_SIZE = 16 * 1024;
+const HIGH_WATER = 256 * 1024;
+
+export class Reader {
+  /** Set once native code (TLS, HTTP/2) reads from the handle. */
+  native = false;
+  /** Length of the user's own buffer (the `onread` option). */
+  userBuffer: number | undefined;
+  readonly #stream: NativeStream;
+  readonly #events: ReaderEvents;
+  readonly #inbox = new Inbox();
+  #reading = false;
+  #pumping = false;
+  #paused = false;
+  /** The end or a failure was handed on. */
+  #finished = false;
+
+  constructor(stream: NativeStream, events: ReaderEvents) {
+    this.#stream = stream;
+    this.#events = events;
+  }
+
+  /** True while it waits for something to arrive: a reason to keep the process alive. */
+  get active(): boolean {
+    return this.#reading && !this.#finished;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** A failure that is known already but lies behind unread bytes. */
+  get failure(): Failure | undefined {
+    return this.#inbox.failure;
+  }
+
+  start(): void {
+    this.#reading = true;
+    this.#pump();
+    this.#events.changed();
+  }
+
+  stop(): void {
+    this.#reading = false;
+    this.#events.changed();
+  }
+
+  /** Reads no more, ever. */
+  close(): void {
+    this.#reading = false;
+    this.#finished = true;
+    this.#inbox.clear();
+    this.#balance();
+  }
+
+  arrived(item: Arrival): void {
+    if (this.#finished) return;
+    this.#inbox.push(item);
+    this.#pump();
+    this.#balance();
+  }
+
+  #pump(): void {
+    if (this.#pumping || !this.#reading || this.#inbox.empty) return;
+    this.#pumping = true;
+    // Never inside readStart: Node starts reading in the middle of its own work.
+    enqueue(this.#deliver);
+  }
+
+  readonly #deliver = (): void => {
+    this.#pumping = false;
+    const item = this.#reading ? this.#inbox.take(this.#limit()) : undefined;
+    if (item === undefined) return;
+    try {
+      this.#hand(item);
+    } finally {
+      this.#balance();
+      this.#pump();
+    }
+  };
+
+  #limit(): number {
+    if (this.userBuffer !== undefined) return this.userBuffer;
+    return this.native ? NATIVE_READ_SIZE : READ_SIZE;
+  }
+
+  #hand(item: Arrival): void {
+    if (item instanceof Uint8Array) return this.#stream.readBuffer(item);
+    this.#finished = true;
+    this.#events.changed();
+    if (item === 'eof') this.#stream.emitEOF();
+    else this.#events.failed(item);
+  }
+
+  #balance(): void {
+    const { bytes } = this.#inbox;
+    const wanted = this.#paused ? bytes >= HIGH_WATER / 2 : bytes > HIGH_WATER;
+    if (wanted === this.#paused) return;
+    this.#paused = wanted;
+    this.#events.pause(wanted);
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * node:os in a scope tells of the far machine. Constants stay local: they are numbers of this process's own system, and
+ * code uses them with local calls (EOL, devNull, constants). Functions are replaced on the module's exports, since
+ * lib/os.js keeps the native functions to itself.
+ */
+import nodeOs from 'node:os';
+import { likeOriginal } from '../src/base/shape.ts';
+import { type AnyPatch, definePatch, type LocalContext, type RemoteHalf } from '../src/patch.ts';
+
+interface OsApi {
+  /** What the function of that name returns there. */
+  fact(name: string, args: unknown[]): unknown;
+}
+
+type OsFunction = (...args: unknown[]) => unknown;
+
+/** Where each export of node:os goes, and why it stays where it does. */
+export const OS_TABLE: Readonly<Record<string, 'fixed' | 'changing' | `local: ${string}`>> = {
+  arch: 'fixed',
+  availableParallelism: 'fixed',
+  cpus: 'changing',
+  endianness: 'fixed',
+  freemem: 'changing',
+  getPriority: 'changing',
+  homedir: 'changing',
+  hostname: 'changing',
+  loadavg: 'changing',
+  machine: 'fixed',
+  networkInterfaces: 'changing',
+  platform: 'fixed',
+  release: 'fixed',
+  setPriority: 'changing',
+  tmpdir: 'changing',
+  totalmem: 'fixed',
+  type: 'fixed',
+  uptime: 'changing',
+  userInfo: 'changing',
+  version: 'fixed',
+  EOL: 'local: a constant of this system, for text written here',
+  constants:
+    'local: numbers of this system, used with local calls; errors arrive with local numbers',
+  devNull: 'local: a constant of this system',
+};
+
+const REMOTE = Object.keys(OS_TABLE).filter((name) => !OS_TABLE[name]?.startsWith('local'));
+
+function local(context: LocalContext<OsApi>): void {
+  const fixed = new WeakMap<object, Map<string, unknown>>();
+  for (const name of REMOTE) {
+    const original = (nodeOs as unknown as Record<string, OsFunction | undefined>)[name];
+    // Older Nodes lack some.
+    if (original === undefined) continue;
+    const dispatch: OsFunction = (...args) => {
+      const target = context.target();
+      if (target === undefined) return original(...args);
+      if (OS_TABLE[name] === 'changing') return target.callSync('fact', name, args);
+      const known = fixed.get(target.connection) ?? new Map<string, unknown>();
+      fixed.set(target.connection, known);
+      if (!known.has(name)) known.set(name, target.callSync('fact', name, args));
+      return known.get(name);
+    };
+    context.replace(
+      nodeOs as unknown as Record<string, OsFunction>,
+      name,
+      primitive(original, dispatch),
+    );
+  }
+}
+
+/** `${os.hostname}` is the host name: the conversion must ask the dispatcher, not the original. */
+function primitive(original: OsFunction, dispatch: OsFunction): OsFunction {
+  const shaped = likeOriginal(original, dispatch);
+  if (Object.hasOwn(original, Symbol.toPrimitive)) {
+    const descriptor = Object.getOwnPropertyDescriptor(original, Symbol.toPrimitive);
+    Object.defineProperty(shaped, Symbol.toPrimitive, { ...descriptor, value: () => shaped() });
+  }
+  return shaped;
+}
+
+/** The agent's own functions, taken before anything could be substituted there. */
+const here: Readonly<Record<string, OsFunction>> = Object.fromEntries(
+  REMOTE.flatMap((name) => {
+    const fn = (nodeOs as unknown as Record<string, OsFunction | undefined>)[name];
+    return fn === undefined ? [] : [[name, fn]];
+  }),
+);
+
+function remote(): RemoteHalf<OsApi> {
+  return {
+    calls: {
+      fact: (name, args) => {
+        if (!Object.hasOwn(here, name))
+          throw new TypeError(`os.${name} is not a function of the far side's Node`);
+        return (here[name] as OsFunction)(...args);
+      },
+    },
+  };
+}
+
+export const osPatch: AnyPatch = definePatch<OsApi>({ name: 'os', local, remote });

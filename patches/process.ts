@@ -1,0 +1,71 @@
+/**
+ * The working directory of a scope is the far side's. It is kept in the scope, so reading it costs nothing; changing it
+ * asks the far side. `path.resolve` and `pathToFileURL` follow by themselves, since they call `process.cwd`.
+ */
+
+import nodeFs from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+import { getSystemErrorMap } from 'node:util';
+import { type AnyPatch, definePatch, type LocalContext, type RemoteHalf } from '../src/patch.ts';
+
+interface ProcessApi {
+  /** The directory that `chdir` would lead to; throws Node's error where it would fail. */
+  directory(from: string, to: string): string;
+}
+
+function local(context: LocalContext<ProcessApi>): void {
+  const cwd = process.cwd;
+  const chdir = process.chdir;
+  context.replace(process, 'cwd', function wrappedCwd(): string {
+    const target = context.target();
+    return target === undefined ? cwd() : target.scope.cwd;
+  });
+  context.replace(process, 'chdir', function chdirInScope(directory: string): void {
+    const target = context.target();
+    // Node's own argument check comes first, and needs no directory.
+    if (target === undefined || typeof directory !== 'string') return chdir(directory);
+    const { scope } = target;
+    try {
+      scope.cwd = target.callSync('directory', scope.cwd, directory);
+    } catch (error) {
+      throw chdirError(error as NodeJS.ErrnoException, scope.cwd, directory, chdirInScope);
+    }
+  });
+}
+
+/** Node's message names both directories (lib/internal/bootstrap/switches/does_own_process_state.js, node_process_methods.cc). */
+function chdirError(
+  cause: NodeJS.ErrnoException,
+  from: string,
+  to: string,
+  caller: (directory: string) => void,
+): Error {
+  const found = [...getSystemErrorMap()].find(([, [name]]) => name === cause.code);
+  if (found === undefined) return cause;
+  const [errno, [code, text]] = found;
+  const error = new Error(`${code}: ${text}, chdir '${from}' -> '${to}'`);
+  Error.captureStackTrace(error, caller);
+  return Object.assign(error, { errno, code, syscall: 'chdir', path: from, dest: to });
+}
+
+function remote(): RemoteHalf<ProcessApi> {
+  return {
+    calls: {
+      directory: (from, to) => {
+        const path = isAbsolute(to) ? to : join(from, to);
+        // The agent's own directory stays: other clients have theirs. So the check that chdir(2) makes is made by hand.
+        nodeFs.accessSync(path, nodeFs.constants.X_OK);
+        if (!nodeFs.statSync(path).isDirectory())
+          throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
+        return nodeFs.realpathSync(path);
+      },
+    },
+  };
+}
+
+export const processPatch: AnyPatch = definePatch<ProcessApi>({
+  name: 'process',
+  follows: 'fs',
+  local,
+  remote,
+});

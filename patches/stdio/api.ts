@@ -1,0 +1,28 @@
+/** What travels for the standard streams. */
+import type { RemoteStream } from '../../src/patch.ts';
+
+/** The streams that one can write to. */
+export type OutputFd = 1 | 2;
+
+export interface TerminalInfo {
+  readonly isTTY: boolean;
+  readonly columns: number;
+  readonly rows: number;
+}
+
+export interface StdioCalls {
+  /** By descriptor: 0, 1, 2. */
+  info(): TerminalInfo[];
+  /**
+   * The end of a stream whose process is exiting: everything from `offset` on, of which the far side writes what it has
+   * not had yet. Returns when it is written.
+   */
+  finish(key: string, fd: OutputFd, offset: number, bytes: Uint8Array): void | Promise<void>;
+}
+
+export interface StdioStreams {
+  /** Bytes to standard output or error; signals back how many have been written. `key` names it for `finish`. */
+  write(stream: RemoteStream, fd: OutputFd, key: string): void;
+  /** Bytes of standard input; one reader at a time. */
+  read(stream: RemoteStream): void;
+}

@@ -1,0 +1,125 @@
+/**
+ * process.stdout, stderr, stdin and console per scope. Three ways lead to a standard stream: the accessor on process,
+ * console's private copy of it, and a reference that somebody took earlier; all three are covered.
+ */
+import type { LocalContext, ScopeView, Target } from '../../src/patch.ts';
+import type { StdioCalls, StdioStreams } from './api.ts';
+import { RemoteInput } from './input.ts';
+import { RemoteOutput } from './output.ts';
+
+type Context = LocalContext<StdioCalls, StdioStreams>;
+type Name = 'stdin' | 'stdout' | 'stderr';
+type RemoteSet = {
+  readonly stdin: RemoteInput;
+  readonly stdout: RemoteOutput;
+  readonly stderr: RemoteOutput;
+};
+
+export function stdioLocal(context: Context): void {
+  const remoteSets = new WeakMap<object, RemoteSet>();
+  const outputs = new Set<RemoteOutput>();
+
+  const remoteSet = (target: Target<StdioCalls, StdioStreams>): RemoteSet => {
+    let set = remoteSets.get(target.connection);
+    if (set !== undefined) return set;
+    const [, out, err] = target.callSync('info');
+    if (out === undefined || err === undefined)
+      throw new TypeError('the far side did not describe its standard streams');
+    // Made in no scope: its events belong to nobody in particular.
+    set = {
+      stdin: new RemoteInput(target),
+      stdout: new RemoteOutput(target, 1, out),
+      stderr: new RemoteOutput(target, 2, err),
+    };
+    outputs.add(set.stdout).add(set.stderr);
+    remoteSets.set(target.connection, set);
+    return set;
+  };
+
+  /** The current scope's stream; undefined where it is this process's own. */
+  const scoped = (name: Name): unknown => {
+    const scope = context.scope();
+    if (scope === undefined) return undefined;
+    const own = custom(scope, name);
+    if (own !== undefined) return own;
+    const target = context.target();
+    return target === undefined || scope.stdio === 'local' ? undefined : remoteSet(target)[name];
+  };
+
+  const originals = {
+    stdin: accessor('stdin'),
+    stdout: accessor('stdout'),
+    stderr: accessor('stderr'),
+  };
+  for (const name of ['stdin', 'stdout', 'stderr'] as const) {
+    const { enumerable, get } = originals[name];
+    context.redefine(process, name, {
+      configurable: true,
+      enumerable: enumerable ?? true,
+      get: () => scoped(name) ?? get?.call(process),
+    });
+  }
+  for (const name of ['stdout', 'stderr'] as const) {
+    const real = originals[name].get?.call(process) as NodeJS.WriteStream;
+    substituteConsole(context, name, () => scoped(name) ?? real);
+    substituteWrite(context, real, () => scoped(name) as NodeJS.WriteStream | undefined);
+  }
+  flushAtExit(context, outputs);
+}
+
+function custom(scope: ScopeView, name: Name): unknown {
+  return typeof scope.stdio === 'object' ? scope.stdio[name] : undefined;
+}
+
+function accessor(name: Name): PropertyDescriptor {
+  return Object.getOwnPropertyDescriptor(process, name) as PropertyDescriptor;
+}
+
+/** The console keeps the stream of its first use (lib/internal/console/constructor.js, kBindStreamsLazy). */
+function substituteConsole(context: Context, name: 'stdout' | 'stderr', get: () => unknown): void {
+  const before = Object.getOwnPropertyDescriptor(console, `_${name}`);
+  // An assignment to it, as some test tools make, goes on working.
+  let assigned: unknown;
+  context.redefine(console, `_${name}`, {
+    configurable: true,
+    enumerable: before?.enumerable ?? false,
+    get: () => assigned ?? get(),
+    set: (value: unknown) => (assigned = value),
+  });
+}
+
+/** For references taken before: an own `write` that asks the scope. */
+function substituteWrite(
+  context: Context,
+  real: NodeJS.WriteStream,
+  scoped: () => NodeJS.WriteStream | undefined,
+): void {
+  const write = real.write as (...args: unknown[]) => boolean;
+  const dispatch = function (this: NodeJS.WriteStream, ...args: unknown[]): boolean {
+    const other = this === real ? scoped() : undefined;
+    if (other === undefined || other === real) return write.apply(this, args);
+    return (other.write as (...args: unknown[]) => boolean)(...args);
+  };
+  const own = Object.getOwnPropertyDescriptor(real, 'write');
+  context.redefine(real, 'write', {
+    configurable: true,
+    writable: true,
+    enumerable: own?.enumerable ?? false,
+    value: dispatch,
+  });
+}
+
+/** What was printed last must not be lost because the program ends: what is not confirmed goes by blocking calls. */
+function flushAtExit(context: Context, outputs: ReadonlySet<RemoteOutput>): void {
+  const flush = (): void => {
+    for (const output of outputs) {
+      try {
+        output.flushNow();
+      } catch {
+        // The connection is gone, and with it the only place to say so.
+      }
+    }
+  };
+  process.on('exit', flush);
+  context.onUninstall(() => process.off('exit', flush));
+}

@@ -1,0 +1,108 @@
+/** A writable stream whose bytes go to the far side's standard output or error. */
+import { randomUUID } from 'node:crypto';
+import { Writable } from 'node:stream';
+import { WriteStream } from 'node:tty';
+import type { ByteStream, Target } from '../../src/patch.ts';
+import type { OutputFd, StdioCalls, StdioStreams, TerminalInfo } from './api.ts';
+
+type StdioTarget = Target<StdioCalls, StdioStreams>;
+
+export class RemoteOutput extends Writable {
+  readonly fd: OutputFd;
+  readonly isTTY: boolean;
+  readonly columns: number | undefined;
+  readonly rows: number | undefined;
+  readonly #target: StdioTarget;
+  readonly #key: string = randomUUID();
+  #stream: ByteStream | undefined;
+  /** Written here and not yet reported as written there. */
+  #unconfirmed: Buffer[] = [];
+  #confirmed = 0;
+  #held = false;
+
+  constructor(target: StdioTarget, fd: OutputFd, info: TerminalInfo) {
+    super({ decodeStrings: true });
+    this.fd = fd;
+    this.#target = target;
+    this.isTTY = info.isTTY;
+    this.columns = info.isTTY ? info.columns : undefined;
+    this.rows = info.isTTY ? info.rows : undefined;
+    // A standard stream that fails must not end a program that never looks at it.
+    this.on('error', () => undefined);
+  }
+
+  override _write(
+    chunk: Buffer,
+    _encoding: BufferEncoding,
+    done: (error?: Error | null) => void,
+  ): void {
+    const bytes = Buffer.from(chunk);
+    this.#unconfirmed.push(bytes);
+    this.#hold(true);
+    this.#stream ??= this.#open();
+    this.#stream.write(bytes, done);
+  }
+
+  #open(): ByteStream {
+    return this.#target.open('write', [this.fd, this.#key], {
+      data: () => undefined,
+      end: () => undefined,
+      signal: (count) => this.#confirm(Number(count)),
+      closed: (error) => {
+        this.#hold(false);
+        if (error !== undefined) this.destroy(error);
+      },
+    });
+  }
+
+  /** The far side has written `total` bytes of this stream so far. */
+  #confirm(total: number): void {
+    let done = total - this.#confirmed;
+    this.#confirmed = total;
+    let first = this.#unconfirmed[0];
+    while (first !== undefined && done > 0) {
+      if (first.length > done) this.#unconfirmed[0] = first.subarray(done);
+      else this.#unconfirmed.shift();
+      done -= first.length;
+      first = this.#unconfirmed[0];
+    }
+    if (this.#unconfirmed.length === 0) this.#hold(false);
+  }
+
+  #hold(on: boolean): void {
+    if (on === this.#held) return;
+    this.#held = on;
+    if (on) this.#target.hold();
+    else this.#target.release();
+  }
+
+  /** For `process.exit`: blocks until everything is written there. */
+  flushNow(): void {
+    if (this.#unconfirmed.length === 0 || !this.#target.alive) return;
+    this.#target.callSync(
+      'finish',
+      this.#key,
+      this.fd,
+      this.#confirmed,
+      Buffer.concat(this.#unconfirmed),
+    );
+    this.#unconfirmed = [];
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    done(error);
+  }
+
+  /** Terminal questions are answered as Node answers them for its own streams, from the far terminal's facts. */
+  getWindowSize(): [number, number] {
+    return [this.columns ?? 80, this.rows ?? 24];
+  }
+
+  getColorDepth(env?: object): number {
+    return this.isTTY ? WriteStream.prototype.getColorDepth.call(this as never, env) : 1;
+  }
+
+  hasColors(count?: number, env?: object): boolean {
+    return this.isTTY && this.getColorDepth(env) >= Math.log2(count ?? 16);
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Node's own modules as they were before any substitution: what the toolkit itself uses. Replaced exports are not seen
+ * through these copies; replaced prototypes (net.Socket.prototype.connect) are, so sockets are made in `runLocally`.
+ */
+import nodeChildProcess from 'node:child_process';
+import nodeFs from 'node:fs';
+import nodeHttp from 'node:http';
+import nodeNet from 'node:net';
+import nodeOs from 'node:os';
+
+export interface Originals {
+  readonly childProcess: typeof nodeChildProcess;
+  readonly fs: typeof nodeFs;
+  readonly http: typeof nodeHttp;
+  readonly net: typeof nodeNet;
+  readonly os: typeof nodeOs;
+  readonly process: {
+    readonly cwd: () => string;
+    readonly chdir: (directory: string) => void;
+    readonly env: NodeJS.ProcessEnv;
+    readonly stdin: NodeJS.ReadStream;
+    readonly stdout: NodeJS.WriteStream;
+    readonly stderr: NodeJS.WriteStream;
+  };
+}
+
+const getter = (name: 'stdin' | 'stdout' | 'stderr'): (() => unknown) => {
+  const own = Object.getOwnPropertyDescriptor(process, name);
+  return () => (own?.get === undefined ? own?.value : own.get.call(process));
+};
+const stdin = getter('stdin');
+const stdout = getter('stdout');
+const stderr = getter('stderr');
+
+export const originals: Originals = {
+  childProcess: { ...nodeChildProcess },
+  fs: { ...nodeFs },
+  http: { ...nodeHttp },
+  net: { ...nodeNet },
+  os: { ...nodeOs },
+  process: {
+    cwd: process.cwd,
+    chdir: process.chdir,
+    env: process.env,
+    // Made at first use only: merely looking at process.stdin opens it.
+    get stdin() {
+      return stdin() as NodeJS.ReadStream;
+    },
+    get stdout() {
+      return stdout() as NodeJS.WriteStream;
+    },
+    get stderr() {
+      return stderr() as NodeJS.WriteStream;
+    },
+  },
+};

@@ -1,0 +1,13 @@
+/** A substitute looks like what it replaces: name, length and own symbols (`util.promisify.custom`), which code relies on. */
+export function likeOriginal<T extends (...args: never[]) => unknown>(
+  original: T,
+  substitute: T,
+): T {
+  for (const key of Reflect.ownKeys(original)) {
+    if (key === 'prototype') continue;
+    const descriptor = Object.getOwnPropertyDescriptor(original, key) as PropertyDescriptor;
+    if (Object.getOwnPropertyDescriptor(substitute, key)?.configurable !== false)
+      Object.defineProperty(substitute, key, descriptor);
+  }
+  return substitute;
+}

@@ -1,0 +1,85 @@
+/** Options of the commands, by node:util's parser. */
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { ElsewhereError } from '../base/errors.ts';
+import { originals } from '../base/originals.ts';
+import { UsageError } from './usage.ts';
+
+export type OptionTable = NonNullable<ParseArgsConfig['options']>;
+
+export interface ParsedLine {
+  readonly values: Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+  readonly positionals: readonly string[];
+}
+
+/** Options anywhere. Throws UsageError naming the unknown one. */
+export function parseLine(argv: readonly string[], options: OptionTable): ParsedLine {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...argv],
+      options,
+      allowPositionals: true,
+      strict: true,
+    });
+    return { values, positionals };
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+/** Options up to the first word that is none, or `--`: the rest is another program's and must not be looked at. */
+export function splitProgram(
+  argv: readonly string[],
+  options: OptionTable,
+): ParsedLine & { readonly program: readonly string[] } {
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  const cut = tokens.find(
+    (token) => token.kind === 'positional' || token.kind === 'option-terminator',
+  );
+  const at = cut?.index ?? argv.length;
+  const program = argv.slice(cut?.kind === 'option-terminator' ? at + 1 : at);
+  return { ...parseLine(argv.slice(0, at), options), program };
+}
+
+export function strings(value: ParsedLine['values'][string]): string[] {
+  return Array.isArray(value) ? value.map(String) : value === undefined ? [] : [String(value)];
+}
+
+export function optional(value: ParsedLine['values'][string]): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** The agent's URL: the argument, or ELSEWHERE_URL. */
+export function agentUrl(given: string | undefined): string {
+  const url = given ?? process.env['ELSEWHERE_URL'];
+  if (url === undefined || url === '')
+    throw new UsageError(
+      'which agent? give the URL that `elsewhere serve` printed, or set ELSEWHERE_URL',
+    );
+  return url;
+}
+
+/** Reads a token from a file that only its owner may read. */
+export function readTokenFile(file: string): string {
+  const { fs } = originals;
+  const stat = fs.statSync(file);
+  const foreign = process.getuid !== undefined && stat.uid !== process.getuid();
+  if (process.platform !== 'win32' && ((stat.mode & 0o077) !== 0 || foreign)) {
+    throw new ElsewhereError(
+      'ERR_ELSEWHERE_DENIED',
+      `${file} can be read by others: make it yours alone (chmod 600 ${file})`,
+    );
+  }
+  return fs.readFileSync(file, 'utf8').trim();
+}
+
+/** The token for `connect`, if the line names a file; otherwise the URL or the environment has it. */
+export function tokenOption(value: ParsedLine['values'][string]): { token?: string } {
+  const file = optional(value);
+  return file === undefined ? {} : { token: readTokenFile(file) };
+}

@@ -1,0 +1,41 @@
+/** What `elsewhere run` tells the program's preload, through the environment so that children follow by themselves. */
+import type { RemoteOptions } from '../scope/with-remote.ts';
+
+/** Name of the variable that holds the options as JSON; its presence makes the preload enter a scope. */
+export const RUN_VARIABLE = 'ELSEWHERE_RUN';
+
+export interface RunSettings {
+  readonly url: string;
+  readonly token: string | undefined;
+  /** Absolute path of the preload. */
+  readonly register: string;
+  readonly options: { readonly [K in keyof RemoteOptions]: RemoteOptions[K] | undefined };
+}
+
+/** The environment of the program. `--require`, because `--import` is skipped by eval workers (Node 20-26). */
+export function programEnvironment(
+  env: NodeJS.ProcessEnv,
+  settings: RunSettings,
+): NodeJS.ProcessEnv {
+  const [url, token] = splitToken(settings.url);
+  const preload = `--require ${quoted(settings.register)}`;
+  const known = env['NODE_OPTIONS'] ?? '';
+  return {
+    ...env,
+    ELSEWHERE_URL: url,
+    ELSEWHERE_TOKEN: settings.token ?? token ?? env['ELSEWHERE_TOKEN'],
+    [RUN_VARIABLE]: JSON.stringify(settings.options),
+    NODE_OPTIONS: known.includes(preload) ? known : `${preload} ${known}`.trim(),
+  };
+}
+
+/** The token travels apart, so that a program which prints its agent's URL gives nothing away. */
+function splitToken(url: string): [string, string | undefined] {
+  const at = url.indexOf('#');
+  return at === -1 ? [url, undefined] : [url.slice(0, at), decodeURIComponent(url.slice(at + 1))];
+}
+
+/** NODE_OPTIONS knows double quotes and backslashes (src/node_options.cc, ParseNodeOptionsEnvVar). */
+function quoted(path: string): string {
+  return /[\s"\\]/.test(path) ? `"${path.replace(/["\\]/g, '\\$&')}"` : path;
+}

@@ -1,0 +1,131 @@
+/** `elsewhere run`: an unmodified program whose files and sockets are the far side's. */
+import { originals } from '../base/originals.ts';
+import { connect } from '../service/connect.ts';
+import {
+  agentUrl,
+  type OptionTable,
+  optional,
+  splitProgram,
+  strings,
+  tokenOption,
+} from './args.ts';
+import type { Command } from './command.ts';
+import { programEnvironment } from './run-environment.ts';
+import { ExitCode, UsageError } from './usage.ts';
+
+const OPTIONS: OptionTable = {
+  on: { type: 'string' },
+  patch: { type: 'string', multiple: true },
+  except: { type: 'string', multiple: true },
+  local: { type: 'string', multiple: true },
+  remote: { type: 'string', multiple: true },
+  deny: { type: 'string', multiple: true },
+  map: { type: 'string', multiple: true },
+  cwd: { type: 'string' },
+  stdio: { type: 'string' },
+  'token-file': { type: 'string' },
+};
+
+const HELP = `elsewhere run: runs a program here whose files and sockets are the far side's
+
+  elsewhere run --on URL [options] -- node app.js ...
+
+  --on URL           what \`elsewhere serve\` printed; default ELSEWHERE_URL
+  --patch A,B        only these: fs, net, dns, http, fetch, stdio, process, os, child_process
+  --except A,B       all but these
+  --local GLOB       these paths stay here (repeatable), beside the program's own package and node_modules
+  --remote GLOB      exceptions from what stays here
+  --deny GLOB        these paths fail with EACCES
+  --map FROM=TO      paths below FROM are read and written below TO on the far side
+  --cwd DIR          working directory on the far side; default the agent's
+  --stdio WHERE      local (default) or remote
+  --token-file FILE  the token, if the URL has none
+
+The program's exit code, signals and standard streams are its own. Node programs that it starts follow.
+Exit codes of elsewhere itself: 2 usage, 69 cannot connect, 77 not allowed, 127 no such program.`;
+
+export const runCommand: Command = {
+  name: 'run',
+  summary: "run a program whose files and sockets are the far side's",
+  help: HELP,
+  async run(argv, { register }) {
+    const { values, program } = splitProgram(argv, OPTIONS);
+    const [command, ...args] = program;
+    if (command === undefined)
+      throw new UsageError('run what? elsewhere run --on URL -- node app.js');
+    const stdio = optional(values['stdio']) ?? 'local';
+    if (stdio !== 'local' && stdio !== 'remote') throw new UsageError('--stdio is local or remote');
+    const url = agentUrl(optional(values['on']));
+    const { token } = tokenOption(values['token-file']);
+    await checkAgent(url, token);
+    const env = programEnvironment(originals.process.env, {
+      url,
+      token,
+      register,
+      options: {
+        stdio,
+        patches: names(values['patch']),
+        except: names(values['except']),
+        cwd: optional(values['cwd']),
+        paths: {
+          local: strings(values['local']),
+          remote: strings(values['remote']),
+          deny: strings(values['deny']),
+          map: mapping(strings(values['map'])),
+        },
+      },
+    });
+    return start(command, args, env);
+  },
+};
+
+/** Fails here, with one clear line, rather than inside the program. */
+async function checkAgent(url: string, token: string | undefined): Promise<void> {
+  const conn = await connect(url, token === undefined ? {} : { token });
+  await conn.close();
+}
+
+function names(value: Parameters<typeof strings>[0]): string[] | undefined {
+  const list = strings(value)
+    .flatMap((item) => item.split(','))
+    .filter((item) => item !== '');
+  return list.length === 0 ? undefined : list;
+}
+
+function mapping(pairs: readonly string[]): Record<string, string> {
+  const map: Record<string, string> = {};
+  for (const pair of pairs) {
+    const at = pair.indexOf('=');
+    if (at < 1) throw new UsageError(`--map needs FROM=TO, not ${JSON.stringify(pair)}`);
+    map[pair.slice(0, at)] = pair.slice(at + 1);
+  }
+  return map;
+}
+
+const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2', 'SIGQUIT'] as const;
+
+/** Resolves with the program's exit code; a signal that ended it ends us in the same way. */
+function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = originals.childProcess.spawn(command, args, { stdio: 'inherit', env });
+    const forward = (signal: NodeJS.Signals): void => {
+      // Ctrl-C reaches the whole foreground group by itself; a second one would be one too many.
+      if (signal !== 'SIGINT' || !originals.process.stdin.isTTY) child.kill(signal);
+    };
+    for (const signal of FORWARDED) process.on(signal, forward);
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') return reject(error);
+      originals.process.stderr.write(
+        `elsewhere: no program named ${JSON.stringify(command)} here\n`,
+      );
+      resolve(ExitCode.NOT_FOUND);
+    });
+    child.on('exit', (code, signal) => {
+      for (const name of FORWARDED) process.off(name, forward);
+      if (signal === null) return resolve(code ?? ExitCode.FAILED);
+      process.kill(process.pid, signal);
+      // A signal that we cannot die of (a stopped one, SIGUSR1 of the inspector): the shell's convention instead.
+      setTimeout(() => resolve(128 + (originals.os.constants.signals[signal] ?? 0)), 200);
+    });
+  });
+}

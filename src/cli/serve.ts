@@ -1,0 +1,84 @@
+/** `elsewhere serve`: an agent on this machine. */
+import { setLog } from '../base/log.ts';
+import { originals } from '../base/originals.ts';
+import { packageVersion } from '../base/version.ts';
+import { newToken } from '../security/auth.ts';
+import { type Server, serveWith } from '../service/serve.ts';
+import { type OptionTable, optional, parseLine, readTokenFile } from './args.ts';
+import type { Command } from './command.ts';
+import { UsageError } from './usage.ts';
+
+const OPTIONS: OptionTable = {
+  listen: { type: 'string' },
+  'token-file': { type: 'string' },
+  classic: { type: 'boolean' },
+  'no-classic': { type: 'boolean' },
+  once: { type: 'boolean' },
+  json: { type: 'boolean' },
+};
+
+const HELP = `elsewhere serve: lets authenticated clients use this machine's files, sockets and stdio
+
+  elsewhere serve [--listen URL] [--token-file FILE] [--no-classic] [--once] [--json]
+
+  --listen URL       ws://127.0.0.1:PORT (default, any free port), tcp://127.0.0.1:PORT or unix:/PATH
+  --token-file FILE  the token; made with a random one if it does not exist. Must be yours alone (mode 600).
+                     Without it a random token is made and printed as part of the URL.
+  --no-classic       clients may not run code here (eval, execute, run)
+  --once             end after the first client has gone
+  --json             print one JSON line instead of the bare URL
+
+The URL is printed to stdout, everything else to stderr. SIGINT and SIGTERM end it gracefully.`;
+
+export const serveCommand: Command = {
+  name: 'serve',
+  summary: "let clients use this machine's files, sockets and stdio",
+  help: HELP,
+  async run(argv, { patches }) {
+    const { values, positionals } = parseLine(argv, OPTIONS);
+    if (positionals.length > 0)
+      throw new UsageError(`serve takes no ${JSON.stringify(positionals[0])}`);
+    setLog((line) => originals.process.stderr.write(`elsewhere: ${line}\n`));
+    const file = optional(values['token-file']);
+    const listen = optional(values['listen']);
+    const server = await serveWith(patches, {
+      ...(listen === undefined ? {} : { listen }),
+      ...(file === undefined ? {} : { token: tokenFrom(file) }),
+      classic: values['no-classic'] !== true,
+    });
+    announce(server, values['json'] === true, file);
+    return untilEnd(server, values['once'] === true);
+  },
+};
+
+function tokenFrom(file: string): string {
+  const { fs } = originals;
+  if (!fs.existsSync(file)) fs.writeFileSync(file, `${newToken()}\n`, { mode: 0o600, flag: 'wx' });
+  return readTokenFile(file);
+}
+
+function announce(server: Server, json: boolean, tokenFile: string | undefined): void {
+  // A token that has a file of its own stays out of terminals and logs.
+  const url = tokenFile === undefined ? server.url : server.url.replace(/#.*$/, '');
+  const { stdout, stderr } = originals.process;
+  const where = `${originals.os.hostname()}, pid ${process.pid}, in ${originals.process.cwd()}`;
+  stderr.write(`elsewhere ${packageVersion} serves ${where}\n`);
+  if (tokenFile !== undefined) stderr.write(`the token is in ${tokenFile}\n`);
+  stdout.write(
+    json ? `${JSON.stringify({ url, pid: process.pid, version: packageVersion })}\n` : `${url}\n`,
+  );
+}
+
+function untilEnd(server: Server, once: boolean): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let ending = false;
+    const end = (): void => {
+      if (ending) return;
+      ending = true;
+      server.close().then(() => resolve(0), reject);
+    };
+    process.once('SIGINT', end);
+    process.once('SIGTERM', end);
+    if (once) server.on('disconnect', end);
+  });
+}

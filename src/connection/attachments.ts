@@ -1,0 +1,118 @@
+/**
+ * Large byte arrays of arguments and results. They travel as streams of their own behind the frame that names them, so
+ * that no answer can hold up the link; the frame is delivered when all its attachments are there.
+ */
+import { ElsewhereError } from '../base/errors.ts';
+import type { PendingFrame } from '../wire/codec.ts';
+import { Limit } from '../wire/message.ts';
+
+/** The most that one attachment may hold, in bytes: Node's own largest read is 2 GiB, ours goes in pieces. */
+const MAX_LENGTH = 1 << 30;
+const MAX_WAITING = 4096;
+
+interface Outgoing {
+  readonly id: number;
+  readonly bytes: Uint8Array;
+  offset: number;
+}
+
+/** Sends attachments in the order of their frames, a chunk at a time while the lane takes them. */
+export class AttachmentOutbox {
+  readonly #queue: Outgoing[] = [];
+  readonly #data: (id: number, bytes: Uint8Array) => void;
+  readonly #end: (id: number) => void;
+
+  constructor(data: (id: number, bytes: Uint8Array) => void, end: (id: number) => void) {
+    this.#data = data;
+    this.#end = end;
+  }
+
+  add(id: number, bytes: Uint8Array): void {
+    this.#queue.push({ id, bytes, offset: 0 });
+  }
+
+  pump(writable: () => boolean): void {
+    let next = this.#queue[0];
+    while (next !== undefined && writable()) {
+      const end = Math.min(next.offset + Limit.DATA, next.bytes.length);
+      this.#data(next.id, next.bytes.subarray(next.offset, end));
+      next.offset = end;
+      if (end < next.bytes.length) continue;
+      this.#end(next.id);
+      this.#queue.shift();
+      next = this.#queue[0];
+    }
+  }
+
+  clear(): void {
+    this.#queue.length = 0;
+  }
+}
+
+interface Incoming {
+  readonly owner: Waiting;
+  readonly length: number;
+  bytes: Buffer | undefined;
+  received: number;
+}
+
+interface Waiting {
+  readonly frame: PendingFrame;
+  readonly deliver: (frame: unknown[]) => void;
+  readonly arrived: Map<number, Uint8Array>;
+  missing: number;
+}
+
+/** Gathers attachments and delivers the frames that waited for them. */
+export class AttachmentInbox {
+  readonly #incoming = new Map<number, Incoming>();
+
+  expect(frame: PendingFrame, deliver: (frame: unknown[]) => void): void {
+    const owner: Waiting = {
+      frame,
+      deliver,
+      arrived: new Map(),
+      missing: frame.attachments.length,
+    };
+    for (const { id, length } of frame.attachments) {
+      if (length > MAX_LENGTH || this.#incoming.size >= MAX_WAITING || this.#incoming.has(id)) {
+        throw broken(`an attachment that is too large or out of place (${length} bytes)`);
+      }
+      this.#incoming.set(id, { owner, length, bytes: undefined, received: 0 });
+    }
+  }
+
+  has(id: number): boolean {
+    return this.#incoming.has(id);
+  }
+
+  data(id: number, bytes: Uint8Array): void {
+    const incoming = this.#incoming.get(id) as Incoming;
+    if (incoming.received + bytes.length > incoming.length) throw broken('more than it announced');
+    // Allocated at the first byte; the system gives pages only as they are written, so a lie costs nothing.
+    incoming.bytes ??= Buffer.allocUnsafeSlow(incoming.length);
+    incoming.bytes.set(bytes, incoming.received);
+    incoming.received += bytes.length;
+  }
+
+  end(id: number): void {
+    const incoming = this.#incoming.get(id) as Incoming;
+    if (incoming.received !== incoming.length) throw broken('less than it announced');
+    this.#incoming.delete(id);
+    const { owner } = incoming;
+    owner.arrived.set(id, incoming.bytes ?? Buffer.alloc(0));
+    owner.missing--;
+    if (owner.missing === 0) owner.deliver(owner.frame.complete(owner.arrived));
+  }
+
+  clear(): void {
+    this.#incoming.clear();
+  }
+}
+
+function broken(what: string): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_PROTOCOL',
+    `the peer broke the protocol: it sent ${what}`,
+  );
+}

@@ -1,0 +1,158 @@
+/** A WebSocket on a blocking socket, by hand (RFC 6455): the handshake, and binary messages without fragments. */
+import { createHash, randomBytes } from 'node:crypto';
+import { ElsewhereError } from '../base/errors.ts';
+import type { HostEndpoint } from '../transport/transport.ts';
+import { LAST_KIND, Limit } from '../wire/message.ts';
+import type { BlockingLink, BlockingPacket } from './blocking.ts';
+import type { BlockingSocket } from './blocking-socket.ts';
+
+/** RFC 6455 §1.3. */
+const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+const Opcode = { CONTINUATION: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 } as const;
+const FIN = 0x80;
+const MASKED = 0x80;
+
+export class BlockingWs implements BlockingLink {
+  readonly #socket: BlockingSocket;
+  readonly #mask: boolean;
+  #limit: number = Limit.HANDSHAKE;
+  #rest: Buffer = Buffer.alloc(0);
+
+  constructor(socket: BlockingSocket, endpoint: HostEndpoint<'ws'>) {
+    this.#socket = socket;
+    // On loopback no proxy can be fooled by chosen bytes, and a zero key saves masking them (§5.3 asks for it elsewhere).
+    this.#mask = !(endpoint.host === '::1' || endpoint.host.startsWith('127.'));
+    this.#upgrade(endpoint);
+  }
+
+  #upgrade({ host, port }: HostEndpoint<'ws'>): void {
+    const key = randomBytes(16).toString('base64');
+    const name = host.includes(':') ? `[${host}]` : host;
+    const lines = [
+      'GET / HTTP/1.1',
+      `Host: ${name}:${port}`,
+      'Upgrade: websocket',
+      'Connection: Upgrade',
+      `Sec-WebSocket-Key: ${key}`,
+      'Sec-WebSocket-Version: 13',
+      '',
+      '',
+    ];
+    this.#socket.write(Buffer.from(lines.join('\r\n')));
+    const head = this.#responseHead();
+    const accept = createHash('sha1')
+      .update(key + GUID)
+      .digest('base64');
+    if (!/^HTTP\/1\.1 101 /.test(head) || !head.includes(accept)) {
+      const status = head.split('\r\n', 1)[0] ?? '';
+      throw new ElsewhereError(
+        'ERR_ELSEWHERE_CONNECT',
+        `no elsewhere agent at ws://${name}:${port}/: it answered ${JSON.stringify(status.slice(0, 80))}`,
+      );
+    }
+  }
+
+  #responseHead(): string {
+    for (;;) {
+      this.#more();
+      const end = this.#rest.indexOf('\r\n\r\n');
+      if (end !== -1) {
+        const head = this.#rest.toString('latin1', 0, end);
+        this.#rest = this.#rest.subarray(end + 4);
+        return head;
+      }
+      if (this.#rest.length > 8192) throw broken('an endless HTTP answer');
+    }
+  }
+
+  /** Adds what the next read gives. */
+  #more(): void {
+    this.#rest = Buffer.concat([this.#rest, this.#socket.read()]);
+  }
+
+  /** The next `count` bytes, in memory of their own. */
+  #take(count: number): Buffer {
+    const bytes = Buffer.allocUnsafe(count);
+    let filled = this.#rest.copy(bytes, 0, 0, count);
+    this.#rest = this.#rest.subarray(filled);
+    while (filled < count) {
+      const chunk = this.#socket.read();
+      const used = chunk.copy(bytes, filled);
+      filled += used;
+      if (used < chunk.length) this.#rest = Buffer.from(chunk.subarray(used));
+    }
+    return bytes;
+  }
+
+  send(kind: number, head: Uint8Array, tail?: Uint8Array): void {
+    const payload = Buffer.allocUnsafe(1 + head.length + (tail?.length ?? 0));
+    payload[0] = kind;
+    payload.set(head, 1);
+    if (tail !== undefined) payload.set(tail, 1 + head.length);
+    this.#frame(Opcode.BINARY, payload);
+  }
+
+  #frame(opcode: number, payload: Buffer): void {
+    const key = this.#mask ? randomBytes(4) : Buffer.alloc(4);
+    if (this.#mask)
+      for (let i = 0; i < payload.length; i++)
+        payload[i] = (payload[i] as number) ^ (key[i & 3] as number);
+    this.#socket.write(Buffer.concat([frameHead(opcode, payload.length), key, payload]));
+  }
+
+  receive(): BlockingPacket {
+    for (;;) {
+      const [first, second] = this.#take(2) as unknown as [number, number];
+      const opcode = first & 0x0f;
+      const payload = this.#payload(second & 0x7f, (second & MASKED) !== 0 || (first & FIN) === 0);
+      if (opcode === Opcode.PING) this.#frame(Opcode.PONG, payload);
+      else if (opcode === Opcode.CLOSE)
+        throw new ElsewhereError(
+          'ERR_ELSEWHERE_CONNECTION_LOST',
+          'the blocking link was lost: the agent closed it',
+        );
+      else if (opcode === Opcode.BINARY) return asPacket(payload);
+      else if (opcode !== Opcode.PONG) throw broken('a message that is not binary');
+    }
+  }
+
+  #payload(short: number, strange: boolean): Buffer {
+    if (strange) throw broken('a masked or fragmented frame');
+    let length = short;
+    if (short === 126) length = this.#take(2).readUInt16BE(0);
+    else if (short === 127) length = Number(this.#take(8).readBigUInt64BE(0));
+    if (length > this.#limit + 1) throw broken(`a packet of ${length} bytes`);
+    return this.#take(length);
+  }
+
+  setLimit(bytes: number): void {
+    this.#limit = bytes;
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}
+
+function frameHead(opcode: number, length: number): Buffer {
+  if (length < 126) return Buffer.from([FIN | opcode, MASKED | length]);
+  if (length < 65_536) return Buffer.from([FIN | opcode, MASKED | 126, length >> 8, length & 0xff]);
+  const head = Buffer.alloc(10);
+  head[0] = FIN | opcode;
+  head[1] = MASKED | 127;
+  head.writeBigUInt64BE(BigInt(length), 2);
+  return head;
+}
+
+function asPacket(payload: Buffer): BlockingPacket {
+  const kind = payload[0];
+  if (kind === undefined || kind < 1 || kind > LAST_KIND) throw broken('a message of unknown kind');
+  return { kind, body: payload.subarray(1) };
+}
+
+function broken(what: string): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_PROTOCOL',
+    `the peer broke the protocol: it sent ${what}`,
+  );
+}

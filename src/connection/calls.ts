@@ -1,0 +1,111 @@
+/** The calls under way in both directions: ours by slot number, the peer's by the id it chose. */
+import { ElsewhereError } from '../base/errors.ts';
+import type { Done } from './channel.ts';
+import type { Lane } from './lane.ts';
+import { surface } from './surface.ts';
+
+interface Slot {
+  readonly method: string;
+  readonly done: Done;
+  readonly lane: Lane;
+  /** The packet it travels in: at most `lane.sent` means that it has left. */
+  readonly packet: number;
+}
+
+/** Our calls. Ids are slots with a free list, which is faster than a Map; each call gets exactly one answer, so reuse is safe. */
+export class OutgoingCalls {
+  #slots: (Slot | undefined)[] = [];
+  #free: number[] = [];
+
+  get size(): number {
+    return this.#slots.length - this.#free.length;
+  }
+
+  /** The id that the next `add` will use. */
+  get nextId(): number {
+    return this.#free.at(-1) ?? this.#slots.length;
+  }
+
+  add(method: string, lane: Lane, done: Done): number {
+    const slot: Slot = { method, done, lane, packet: lane.nextPacket };
+    const id = this.#free.pop();
+    if (id === undefined) return this.#slots.push(slot) - 1;
+    this.#slots[id] = slot;
+    return id;
+  }
+
+  /** Where the call went; undefined once it is answered. */
+  laneOf(id: number): Lane | undefined {
+    return this.#slots[id]?.lane;
+  }
+
+  /** Takes the call out. Throws ERR_ELSEWHERE_PROTOCOL for an id that is not under way. */
+  settle(id: unknown): Done {
+    const slot = typeof id === 'number' ? this.#slots[id] : undefined;
+    if (slot === undefined)
+      throw new ElsewhereError(
+        'ERR_ELSEWHERE_PROTOCOL',
+        'the peer broke the protocol: it answered a call that was not made',
+      );
+    this.#slots[id as number] = undefined;
+    this.#free.push(id as number);
+    return slot.done;
+  }
+
+  /** Fails every call that is under way. */
+  lose(reason: Error): void {
+    const slots = this.#slots;
+    this.#slots = [];
+    this.#free = [];
+    for (const slot of slots) if (slot !== undefined) answer(slot.done, lostCall(slot, reason));
+  }
+}
+
+function lostCall(slot: Slot, reason: Error): ElsewhereError {
+  const maybeExecuted = slot.packet <= slot.lane.sent;
+  const fate = maybeExecuted ? 'the far side may have carried it out' : 'it was never sent';
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_CONNECTION_LOST',
+    `${slot.method} got no answer: ${reason.message}; ${fate}`,
+    {
+      cause: reason,
+      maybeExecuted,
+    },
+  );
+}
+
+/** Calls `done`, keeping its own exceptions away from the caller. */
+export function answer(done: Done, error: unknown, value?: unknown): void {
+  try {
+    done(error, value);
+  } catch (thrown) {
+    surface(thrown);
+  }
+}
+
+/** A call of the peer while its handler runs. */
+export class IncomingCall {
+  readonly id: number;
+  readonly lane: Lane;
+  #controller: AbortController | undefined;
+  #cancelled = false;
+
+  constructor(id: number, lane: Lane) {
+    this.id = id;
+    this.lane = lane;
+  }
+
+  /** Made only when a handler asks: most calls are never cancelled. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#cancelled) this.#controller.abort();
+    }
+    return this.#controller.signal;
+  }
+
+  cancel(): void {
+    this.#cancelled = true;
+    this.#controller?.abort();
+  }
+}

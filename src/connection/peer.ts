@@ -1,0 +1,269 @@
+/**
+ * One end of a session, the same on both sides: it makes calls and answers them, and owns the streams. Lanes carry its
+ * frames; it does not know how they are dialled or who the peer is.
+ */
+import { currentContext, runDetached } from '../base/context.ts';
+import { ElsewhereError } from '../base/errors.ts';
+import { Op } from '../wire/message.ts';
+import { answer, IncomingCall, OutgoingCalls } from './calls.ts';
+import type { ByteStream, Done, StreamHandler } from './channel.ts';
+import { Lane, type LaneOwner, protocolError } from './lane.ts';
+import type { MethodTable } from './methods.ts';
+import { StreamTable } from './stream-table.ts';
+
+/** What the session above is told. */
+export interface PeerEvents {
+  /** A lane is over; for the main lane that is the end of the session. */
+  laneClosed(lane: Lane, error: Error | undefined): void;
+  goAway(reason: string): void;
+}
+
+/** Above this many running calls of the peer we stop reading its lane until some are done. */
+const MAX_RUNNING = 4096;
+
+export class Peer implements LaneOwner {
+  readonly main: Lane;
+  readonly methods: MethodTable;
+  readonly streams: StreamTable;
+  readonly calls: OutgoingCalls = new OutgoingCalls();
+  readonly #events: PeerEvents;
+  readonly #running = new Map<Lane, Map<number, IncomingCall>>();
+  /** Calls on the sync lane that wait until the main lane has caught up, with the count they wait for. */
+  readonly #barriers = new Map<Lane, { count: number; frames: unknown[][] }>();
+  #lost: Error | undefined;
+
+  constructor(side: 'near' | 'far', methods: MethodTable, events: PeerEvents) {
+    this.methods = methods;
+    this.#events = events;
+    this.main = new Lane('main', this);
+    this.streams = new StreamTable(side === 'near' ? 1 : 2, this.main);
+  }
+
+  get lost(): Error | undefined {
+    return this.#lost;
+  }
+
+  get runningCalls(): number {
+    let total = 0;
+    for (const calls of this.#running.values()) total += calls.size;
+    return total;
+  }
+
+  // Ours.
+
+  request(method: string, args: readonly unknown[], done: Done): number {
+    if (this.#lost !== undefined) {
+      const error = closedError(method, this.#lost);
+      process.nextTick(() => answer(done, error));
+      return -1;
+    }
+    const lane = this.main;
+    const id = this.calls.nextId;
+    // Encoded before the slot is taken: a value that cannot travel throws here and leaves nothing behind.
+    lane.postMethod([Op.CALL, id], method, args);
+    return this.calls.add(method, lane, done);
+  }
+
+  cancel(id: number): void {
+    this.calls.laneOf(id)?.post([Op.CANCEL, id]);
+  }
+
+  notify(method: string, args: readonly unknown[]): void {
+    if (this.#lost === undefined) this.main.postMethod([Op.NOTIFY], method, args);
+  }
+
+  open(method: string, args: readonly unknown[], handler: StreamHandler): ByteStream {
+    if (this.#lost !== undefined)
+      return this.streams.dead(closedError(method, this.#lost), handler);
+    const id = this.streams.newId();
+    this.main.postMethod([Op.OPEN, id], method, args);
+    return this.streams.create(id, handler);
+  }
+
+  /** Ends the session on this side: everything pending fails with `error`. */
+  lose(error: Error): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = error;
+    for (const running of this.#running.values())
+      for (const call of running.values()) call.cancel();
+    this.#running.clear();
+    this.calls.lose(error);
+    this.streams.lose(error);
+  }
+
+  // LaneOwner.
+
+  newStreamId(): number {
+    return this.streams.newId();
+  }
+
+  frame(lane: Lane, frame: unknown[]): void {
+    if (lane !== this.main && this.#heldBack(lane, frame)) return;
+    this.#dispatch(lane, frame);
+    if (lane === this.main && this.#barriers.size > 0) this.#releaseBarriers();
+  }
+
+  #dispatch(lane: Lane, frame: unknown[]): void {
+    switch (frame[0]) {
+      case Op.CALL:
+        return this.#call(lane, frame[1], frame[2] as string, frame[3]);
+      case Op.RETURN:
+        return answer(this.calls.settle(frame[1]), null, frame[2]);
+      case Op.THROW:
+        return answer(this.calls.settle(frame[1]), frame[2]);
+      case Op.CANCEL:
+        return this.#running
+          .get(lane)
+          ?.get(frame[1] as number)
+          ?.cancel();
+      case Op.NOTIFY:
+        return this.#notified(lane, frame[1] as string, frame[2]);
+      case Op.OPEN:
+        return this.streams.opened(
+          frame[1],
+          this.methods.stream(frame[2] as string),
+          asArgs(frame[3]),
+          frame[2] as string,
+        );
+      case Op.SIGNAL:
+        return this.streams.signal(frame[1], frame[2]);
+      default:
+        throw protocolError(`an unknown frame (${String(frame[0])})`);
+    }
+  }
+
+  // The sync lane is ordered behind the main lane: its calls wait until what was sent there before has arrived.
+
+  #heldBack(lane: Lane, frame: unknown[]): boolean {
+    const barrier = this.#barriers.get(lane);
+    if (barrier !== undefined) {
+      barrier.frames.push(frame);
+      return true;
+    }
+    if (frame[0] !== Op.NOTIFY || frame[1] !== 'session.barrier') return false;
+    const count = asArgs(frame[2])[0];
+    if (typeof count !== 'number') throw protocolError('a barrier without a count');
+    if (count > this.main.received) this.#barriers.set(lane, { count, frames: [] });
+    return true;
+  }
+
+  #releaseBarriers(): void {
+    for (const [lane, barrier] of this.#barriers) {
+      if (barrier.count > this.main.received) continue;
+      this.#barriers.delete(lane);
+      // After this packet's other frames: the barrier counts whole packets.
+      process.nextTick(() => {
+        for (const frame of barrier.frames) this.frame(lane, frame);
+      });
+    }
+  }
+
+  // Theirs.
+
+  #call(lane: Lane, id: unknown, method: string, args: unknown): void {
+    let running = this.#running.get(lane);
+    if (running === undefined) {
+      running = new Map();
+      this.#running.set(lane, running);
+    }
+    if (typeof id !== 'number' || running.has(id))
+      throw protocolError('a call with an id that is in use');
+    const call = new IncomingCall(id, lane);
+    let result: unknown;
+    try {
+      result = this.#invoke(method, asArgs(args), call);
+    } catch (error) {
+      return this.#reply(lane, Op.THROW, id, error);
+    }
+    if (!isPromise(result)) return this.#reply(lane, Op.RETURN, id, result);
+    running.set(id, call);
+    if (running.size >= MAX_RUNNING) lane.transport?.pause();
+    const finish = (op: number, value: unknown): void => {
+      if (!this.#running.get(lane)?.delete(id)) return;
+      if (running.size === MAX_RUNNING - 1) lane.transport?.resume();
+      this.#reply(lane, op, id, value);
+    };
+    result.then(
+      (value) => finish(Op.RETURN, value),
+      (error: unknown) => finish(Op.THROW, error),
+    );
+  }
+
+  #invoke(method: string, args: unknown[], call: IncomingCall | undefined): unknown {
+    // The handler is the agent's own code: whatever scope the transport was made in, it works on this machine.
+    if (currentContext() === undefined) return this.methods.invoke(method, args, call);
+    return runDetached(() => this.methods.invoke(method, args, call));
+  }
+
+  #reply(lane: Lane, op: number, id: number, value: unknown): void {
+    try {
+      lane.post([op, id, value]);
+    } catch (error) {
+      // A result that cannot travel is the call's failure, not the link's.
+      lane.post([Op.THROW, id, error]);
+    }
+  }
+
+  #notified(lane: Lane, method: string, args: unknown): void {
+    if (method === 'session.barrier') throw protocolError(`a barrier on its ${lane.name} lane`);
+    try {
+      const result = this.#invoke(method, asArgs(args), undefined);
+      if (isPromise(result)) result.then(undefined, () => undefined);
+    } catch {
+      // A notification has no answer, so its failure has nowhere to go.
+    }
+  }
+
+  data(lane: Lane, stream: number, bytes: Uint8Array): void {
+    if (lane !== this.main) throw protocolError('stream data on its sync lane');
+    this.streams.data(stream, bytes);
+  }
+
+  credit(stream: number, bytes: number): void {
+    this.streams.credit(stream, bytes);
+  }
+
+  end(stream: number): void {
+    this.streams.end(stream);
+  }
+
+  reset(stream: number, reason: string): void {
+    this.streams.reset(stream, reason);
+  }
+
+  goAway(reason: string): void {
+    this.#events.goAway(reason);
+  }
+
+  drained(lane: Lane): void {
+    if (lane === this.main) this.streams.pump();
+  }
+
+  closed(lane: Lane, error: Error | undefined): void {
+    for (const call of this.#running.get(lane)?.values() ?? []) call.cancel();
+    this.#running.delete(lane);
+    this.#barriers.delete(lane);
+    this.#events.laneClosed(lane, error);
+  }
+}
+
+function asArgs(value: unknown): unknown[] {
+  if (!Array.isArray(value)) throw protocolError('arguments that are not a list');
+  return value;
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  // Only real promises: a result with a `then` of its own is data.
+  return value instanceof Promise;
+}
+
+function closedError(method: string, reason: Error): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_CLOSED',
+    `${method} was not sent: the connection is closed (${reason.message})`,
+    {
+      cause: reason,
+      maybeExecuted: false,
+    },
+  );
+}

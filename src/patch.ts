@@ -1,0 +1,156 @@
+/**
+ * THE contract between the core and the patches. A patch substitutes parts of one Node module: its local half replaces
+ * functions and sends the work over a `Target`, its remote half carries it out on the other machine. Both halves are
+ * typed by one interface, so that a missing or mistyped operation is a compile error.
+ */
+import type { ByteStream, PeerInfo, StreamHandler } from './connection/channel.ts';
+
+export type { ByteStream, PeerInfo, StreamHandler } from './connection/channel.ts';
+
+/** Operations that return one answer. Arguments and results are values the wire keeps (see docs/protocol.md). */
+export type Calls<C> = { readonly [K in keyof C]: (...args: never[]) => unknown };
+/** Operations that open a byte stream: the remote half gets the stream first, then the arguments. */
+export type Streams<S> = {
+  readonly [K in keyof S]: (stream: RemoteStream, ...args: never[]) => void;
+};
+/** A patch without streams. */
+export type NoStreams = Record<never, never>;
+
+/** The remote half's end of a stream. `accept` must be called before the handler returns. */
+export interface RemoteStream extends ByteStream {
+  accept(handler: StreamHandler): void;
+}
+
+type StreamArgs<F> = F extends (stream: RemoteStream, ...args: infer A) => void ? A : never;
+type CallArgs<F> = F extends (...args: infer A) => unknown ? A : never;
+type CallResult<F> = F extends (...args: never[]) => infer R ? Awaited<R> : never;
+
+/** A scope as a patch sees it. One object per scope, so it can be the key of a WeakMap. */
+export interface ScopeView {
+  /** Unique in this process, from 1. */
+  readonly id: number;
+  /** True for the scope of a whole program under `elsewhere run`. */
+  readonly isDefault: boolean;
+  /** The scope's working directory on the far side; relative paths start here. */
+  cwd: string;
+  /** What the scope's options say about stdio: 'remote' is the default. */
+  readonly stdio: StdioChoice;
+  /** Runs `fn`, and everything it starts, in this scope. */
+  run<R>(fn: () => R): R;
+}
+
+export interface StdioStreams {
+  stdin?: NodeJS.ReadableStream;
+  stdout?: NodeJS.WritableStream;
+  stderr?: NodeJS.WritableStream;
+}
+export type StdioChoice = 'remote' | 'local' | StdioStreams;
+
+/** Where a patch's operations go in one scope. The same object for the life of the scope: handles keep it. */
+export interface Target<C extends Calls<C>, S extends Streams<S> = NoStreams> {
+  readonly scope: ScopeView;
+  readonly peer: PeerInfo;
+  /** Identity of the connection, for comparing and as a WeakMap key. */
+  readonly connection: object;
+  /** False once the connection is over. */
+  readonly alive: boolean;
+  /** The cheapest form: no promise. `done` is called later, never inside. Returns a function that cancels. */
+  send<K extends keyof C & string>(
+    name: K,
+    args: CallArgs<C[K]>,
+    done: (error: unknown, value?: CallResult<C[K]>) => void,
+  ): () => void;
+  call<K extends keyof C & string>(name: K, ...args: CallArgs<C[K]>): Promise<CallResult<C[K]>>;
+  /** Blocks this thread until the answer is there. */
+  callSync<K extends keyof C & string>(name: K, ...args: CallArgs<C[K]>): CallResult<C[K]>;
+  notify<K extends keyof C & string>(name: K, ...args: CallArgs<C[K]>): void;
+  open<K extends keyof S & string>(
+    name: K,
+    args: StreamArgs<S[K]>,
+    handler: StreamHandler,
+  ): ByteStream;
+  /** Counts one reason to keep the process alive; `release` takes it back. */
+  hold(): void;
+  release(): void;
+  onClosed(listener: (error: Error) => void): () => void;
+}
+
+/** What an operation is about, for the scope's filters. */
+export type Subject =
+  | { readonly path: string }
+  | { readonly host: string; readonly port: number }
+  | { readonly socketPath: string };
+
+/** A decision of the scope's filters: the target, and the subject's path after mapping. */
+export interface Decision<C extends Calls<C>, S extends Streams<S> = NoStreams> {
+  readonly target: Target<C, S>;
+  readonly path: string;
+}
+
+/** What the local half of a patch is given at install. */
+export interface LocalContext<C extends Calls<C>, S extends Streams<S> = NoStreams> {
+  /** The current scope's target for this patch; undefined when this code is local. Cheap: dispatchers call it each time. */
+  target(): Target<C, S> | undefined;
+  /** The same after the scope's path filters; throws EACCES (with our error as cause) for a denied path. */
+  decide(path: string, operation: string): Decision<C, S> | undefined;
+  /** The current scope whatever it does with this patch; undefined when this code is local. */
+  scope(): ScopeView | undefined;
+  /** Runs the synchronous `fn` as local code. */
+  locally<R>(fn: () => R): R;
+  /** Replaces a data property, keeping its attributes; undone by uninstall. Returns the value before. */
+  replace<T extends object, K extends keyof T>(object: T, key: K, value: T[K]): T[K];
+  /** Defines a property with any descriptor; undone by uninstall. Returns the descriptor before, if it was an own one. */
+  redefine(
+    object: object,
+    key: PropertyKey,
+    descriptor: PropertyDescriptor,
+  ): PropertyDescriptor | undefined;
+  /** Runs at uninstall, in reverse order with the replacements. */
+  onUninstall(undo: () => void): void;
+}
+
+/** What the remote half of a patch is given, once per session. */
+export interface RemoteContext {
+  /** The session's id. */
+  readonly session: string;
+  readonly peer: PeerInfo;
+  /** Aborted when the caller cancels the call that is being started. Only valid before the handler's first await. */
+  signal(): AbortSignal;
+  /** Runs when the session is over: close what the peer held. */
+  onEnd(cleanup: () => void): void;
+}
+
+export interface RemoteHalf<C extends Calls<C>, S extends Streams<S> = NoStreams> {
+  readonly calls: {
+    readonly [K in keyof C]: (
+      ...args: CallArgs<C[K]>
+    ) => CallResult<C[K]> | Promise<CallResult<C[K]>>;
+  };
+  readonly streams?: {
+    readonly [K in keyof S]: (stream: RemoteStream, ...args: StreamArgs<S[K]>) => void;
+  };
+}
+
+export interface Patch<C extends Calls<C>, S extends Streams<S> = NoStreams> {
+  /** Also the prefix of its operations on the wire: 'fs' + '.' + 'stat'. */
+  readonly name: string;
+  /** Names of patches that must be installed before this one. */
+  readonly requires?: readonly string[];
+  /** Name of the patch whose route decides for this one ('http' follows 'net'); itself by default. */
+  readonly follows?: string;
+  local?(context: LocalContext<C, S>): void;
+  remote?(context: RemoteContext): RemoteHalf<C, S>;
+}
+
+/** Only checks the types: a patch is plain data. */
+export function definePatch<C extends Calls<C>, S extends Streams<S> = NoStreams>(
+  patch: Patch<C, S>,
+): AnyPatch {
+  return patch as unknown as AnyPatch;
+}
+
+/** A patch whose operations are not known to the holder. */
+export type AnyPatch = Patch<
+  Record<string, (...args: never[]) => unknown>,
+  Record<string, (stream: RemoteStream, ...args: never[]) => void>
+>;

@@ -1,0 +1,145 @@
+/** Puts the dispatchers of all patches in place, once per process, and takes them back. */
+import { syncBuiltinESMExports } from 'node:module';
+import { currentContext, runLocally } from '../base/context.ts';
+import { ElsewhereError } from '../base/errors.ts';
+import { packageVersion } from '../base/version.ts';
+import type { AnyPatch, Decision, LocalContext, RemoteStream, Target } from '../patch.ts';
+import { Ledger } from './ledger.ts';
+import { Scope } from './scope.ts';
+import { typedTarget } from './target.ts';
+
+type AnyCalls = Record<string, (...args: never[]) => unknown>;
+type AnyStreams = Record<string, (stream: RemoteStream, ...args: never[]) => void>;
+type AnyTarget = Target<AnyCalls, AnyStreams>;
+type AnyContext = LocalContext<AnyCalls, AnyStreams>;
+
+const KEY = Symbol.for('elsewhere.installed');
+
+let patches: readonly AnyPatch[] = [];
+let ledger: Ledger | undefined;
+
+/** Tells which patches there are; their order is the order of substitution. Called once, by a composition root. */
+export function setPatches(list: readonly AnyPatch[]): void {
+  patches = list;
+}
+
+export function knownPatches(): readonly AnyPatch[] {
+  return patches;
+}
+
+/** Substitutes everything that the patches cover. Does nothing when that is done. Half an installation is undone on failure. */
+export function install(): void {
+  if (ledger !== undefined) return;
+  claimProcess();
+  const fresh = new Ledger();
+  try {
+    // What a patch does while it installs is the toolkit's own work.
+    runLocally(() => {
+      for (const patch of inOrder()) patch.local?.(contextOf(patch, fresh) as never);
+    });
+  } catch (error) {
+    fresh.undo();
+    releaseProcess();
+    throw error;
+  }
+  ledger = fresh;
+  syncBuiltinESMExports();
+}
+
+/** Restores every property as it was, ESM bindings included. Handles opened in scopes go on working. */
+export function uninstall(): void {
+  if (ledger === undefined) return;
+  ledger.undo();
+  ledger = undefined;
+  releaseProcess();
+  syncBuiltinESMExports();
+}
+
+export function isInstalled(): boolean {
+  return ledger !== undefined;
+}
+
+function inOrder(): readonly AnyPatch[] {
+  const seen = new Set<string>();
+  for (const patch of patches) {
+    for (const needed of patch.requires ?? []) {
+      if (!seen.has(needed))
+        throw new ElsewhereError(
+          'ERR_ELSEWHERE_ARGUMENT',
+          `the patch ${patch.name} needs ${needed} before it`,
+        );
+    }
+    seen.add(patch.name);
+  }
+  return patches;
+}
+
+/** Two copies of the package would substitute each other's substitutes. */
+function claimProcess(): void {
+  const holder = globalThis as { [KEY]?: string };
+  if (holder[KEY] !== undefined) {
+    throw new ElsewhereError(
+      'ERR_ELSEWHERE_UNSUPPORTED',
+      `another copy of elsewhere (${holder[KEY]}) is installed in this process: make sure that there is one only (npm ls elsewhere)`,
+    );
+  }
+  Object.defineProperty(globalThis, KEY, {
+    value: packageVersion,
+    configurable: true,
+    enumerable: false,
+  });
+}
+
+function releaseProcess(): void {
+  Reflect.deleteProperty(globalThis, KEY);
+}
+
+function currentScopeObject(): Scope | undefined {
+  const context = currentContext();
+  return context instanceof Scope ? context : undefined;
+}
+
+export function currentScope(): Scope | undefined {
+  return currentScopeObject();
+}
+
+function contextOf(patch: AnyPatch, ledger: Ledger): AnyContext {
+  const { name } = patch;
+  return {
+    target: () => {
+      const target = currentScopeObject()?.target(name);
+      return target === undefined ? undefined : typedTarget<AnyTarget>(target);
+    },
+    decide: (path, operation) => decide(name, path, operation),
+    scope: currentScopeObject,
+    locally: runLocally,
+    replace: (object, key, value) => ledger.replace(object, key, value),
+    redefine: (object, key, descriptor) => ledger.redefine(object, key, descriptor),
+    onUninstall: (undo) => ledger.onUninstall(undo),
+  };
+}
+
+function decide(
+  patch: string,
+  path: string,
+  operation: string,
+): Decision<AnyCalls, AnyStreams> | undefined {
+  const scope = currentScopeObject();
+  const found = scope?.target(patch);
+  if (scope === undefined || found === undefined) return undefined;
+  const target = typedTarget<AnyTarget>(found);
+  if (scope.rules === undefined) return { target, path };
+  const verdict = scope.rules.decide(path, scope.cwd);
+  if (verdict.side === 'deny') throw denied(path, operation, verdict.rule);
+  return verdict.side === 'local' ? undefined : { target, path: verdict.path };
+}
+
+/** Shaped as Node's own EACCES, so that programs that know it behave; the cause tells whose rule it was. */
+function denied(path: string, operation: string, rule: string): Error {
+  const cause = new ElsewhereError(
+    'ERR_ELSEWHERE_DENIED',
+    `this scope's rule "${rule}" denies ${path}`,
+  );
+  const error = new Error(`EACCES: permission denied, ${operation} '${path}'`, { cause });
+  return Object.assign(error, { errno: -13, code: 'EACCES', syscall: operation, path });
+}

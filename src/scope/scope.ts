@@ -1,0 +1,45 @@
+/** A scope: for each patch, where its operations go. Immutable but for its working directory. */
+import { runInContext } from '../base/context.ts';
+import type { Channel } from '../connection/channel.ts';
+import type { ScopeView, StdioChoice } from '../patch.ts';
+import type { PathRules } from './path-rules.ts';
+import { PatchTarget } from './target.ts';
+
+export interface ScopeInit {
+  /** Patch name → where it goes; a patch that is not named is local. */
+  readonly routes: ReadonlyMap<string, Channel>;
+  readonly cwd: string;
+  readonly stdio: StdioChoice;
+  readonly rules?: PathRules | undefined;
+  readonly isDefault?: boolean;
+}
+
+let lastId = 0;
+
+export class Scope implements ScopeView {
+  readonly id: number = ++lastId;
+  readonly isDefault: boolean;
+  readonly routes: ReadonlyMap<string, Channel>;
+  readonly stdio: StdioChoice;
+  readonly rules: PathRules | undefined;
+  cwd: string;
+  readonly #targets = new Map<string, PatchTarget>();
+
+  constructor(init: ScopeInit) {
+    this.routes = init.routes;
+    this.cwd = init.cwd;
+    this.stdio = init.stdio;
+    this.rules = init.rules;
+    this.isDefault = init.isDefault ?? false;
+    for (const [name, channel] of init.routes)
+      this.#targets.set(name, new PatchTarget(name, this, channel));
+  }
+
+  target(patch: string): PatchTarget | undefined {
+    return this.#targets.get(patch);
+  }
+
+  run<R>(fn: () => R): R {
+    return runInContext(this, fn);
+  }
+}

@@ -1,0 +1,150 @@
+/** Enters scopes: `withRemote`, `withLocal`, `bindScope`. Nothing global changes when a scope starts or ends. */
+import { AsyncResource } from 'node:async_hooks';
+import { currentContext, LOCAL, runInContext, setFallbackContext } from '../base/context.ts';
+import { ElsewhereError } from '../base/errors.ts';
+import type { Channel } from '../connection/channel.ts';
+import type { AnyPatch, ScopeView, StdioChoice } from '../patch.ts';
+import { currentScope, install, knownPatches } from './installer.ts';
+import { type PathOptions, PathRules } from './path-rules.ts';
+import { Scope } from './scope.ts';
+
+/** Anything that leads to a far side: a Connection. */
+export interface Remote {
+  readonly channel: Channel;
+}
+
+/** Options of `withRemote(conn, options, fn)`. */
+export interface RemoteOptions {
+  /** Only these patches go to the far side; the others stay as they are outside. Default: all. */
+  readonly patches?: readonly string[];
+  /** These patches stay as they are outside. */
+  readonly except?: readonly string[];
+  /** Which paths are local, remote, denied, or read under another name. */
+  readonly paths?: PathOptions;
+  /** Working directory on the far side. Default: the agent's own, or the surrounding scope's on the same connection. */
+  readonly cwd?: string;
+  /** 'remote' (default), 'local', or streams of your own. */
+  readonly stdio?: StdioChoice;
+}
+
+/** `withRemote({ fs: a, net: b, stdio: 'local' }, fn)`: a far side, or 'local', for each patch; the rest is as outside. */
+export type Composition = Readonly<Record<string, Remote | 'local'>>;
+
+/** Runs `fn` with the far side's resources, and returns what it returns. */
+export function withRemote<R>(remote: Remote | Composition, fn: () => R): R;
+export function withRemote<R>(remote: Remote, options: RemoteOptions, fn: () => R): R;
+export function withRemote<R>(
+  remote: Remote | Composition,
+  second: RemoteOptions | (() => R),
+  third?: () => R,
+): R {
+  const fn = typeof second === 'function' ? second : third;
+  if (typeof fn !== 'function')
+    throw new ElsewhereError(
+      'ERR_ELSEWHERE_ARGUMENT',
+      'withRemote needs a function as its last argument',
+    );
+  const scope = isRemote(remote)
+    ? remoteScope(remote.channel, typeof second === 'function' ? {} : second)
+    : composedScope(remote);
+  install();
+  return scope.run(fn);
+}
+
+/** Runs `fn`, and everything it starts, as local code, whatever surrounds it. */
+export function withLocal<R>(fn: () => R): R {
+  // Outside every scope there is nothing to leave; and AsyncLocalStorage is not free on Node 20.
+  return currentContext() === undefined ? fn() : runInContext(LOCAL, fn);
+}
+
+/** A function that runs in the scope (and async context) in which it was bound, wherever it is called. */
+export function bindScope<A extends unknown[], R>(fn: (...args: A) => R): (...args: A) => R {
+  const scope = currentScope();
+  const bound = AsyncResource.bind(fn as (...args: unknown[]) => unknown) as (...args: A) => R;
+  if (scope?.isDefault !== true) return bound;
+  return (...args) => scope.run(() => fn(...args));
+}
+
+/** Makes one scope the whole program's: `elsewhere run`. */
+export function enterDefaultScope(remote: Remote, options: RemoteOptions): ScopeView {
+  const scope = remoteScope(remote.channel, options, true);
+  install();
+  setFallbackContext(scope);
+  return scope;
+}
+
+export function isRemote(value: unknown): value is Remote {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as { channel?: { request?: unknown } }).channel?.request === 'function'
+  );
+}
+
+function remoteScope(channel: Channel, options: RemoteOptions, isDefault = false): Scope {
+  checkNames([...(options.patches ?? []), ...(options.except ?? [])]);
+  const outer = currentScope();
+  const routes = new Map(outer?.routes);
+  for (const patch of knownPatches()) if (chosen(patch, options)) routes.set(patch.name, channel);
+  const stdio = options.stdio ?? 'remote';
+  const stdioChosen = routes.get('stdio') === channel;
+  if (stdioChosen && stdio === 'local') routes.delete('stdio');
+  return new Scope({
+    routes,
+    cwd: options.cwd ?? startDirectory(outer, channel),
+    stdio: stdioChosen ? stdio : (outer?.stdio ?? 'local'),
+    rules: options.paths === undefined ? undefined : new PathRules(options.paths),
+    isDefault,
+  });
+}
+
+function chosen(patch: AnyPatch, options: RemoteOptions): boolean {
+  const names = patch.follows === undefined ? [patch.name] : [patch.name, patch.follows];
+  if (names.some((name) => options.except?.includes(name))) return false;
+  return options.patches === undefined || names.some((name) => options.patches?.includes(name));
+}
+
+function composedScope(composition: Composition): Scope {
+  checkNames(Object.keys(composition));
+  const outer = currentScope();
+  const routes = new Map(outer?.routes);
+  for (const patch of knownPatches()) {
+    const choice = composition[patch.name] ?? composition[patch.follows ?? patch.name];
+    if (choice !== undefined) setRoute(routes, patch.name, choice);
+  }
+  const files = routes.get('fs');
+  return new Scope({
+    routes,
+    cwd: files === undefined ? (outer?.cwd ?? '/') : startDirectory(outer, files),
+    stdio: composition['stdio'] === undefined ? (outer?.stdio ?? 'local') : stdioOf(routes),
+    rules: outer?.rules,
+  });
+}
+
+function setRoute(routes: Map<string, Channel>, patch: string, choice: unknown): void {
+  if (choice === 'local') routes.delete(patch);
+  else if (isRemote(choice)) routes.set(patch, choice.channel);
+  else
+    throw new ElsewhereError('ERR_ELSEWHERE_ARGUMENT', `${patch} must be a connection or 'local'`);
+}
+
+function stdioOf(routes: ReadonlyMap<string, Channel>): StdioChoice {
+  return routes.has('stdio') ? 'remote' : 'local';
+}
+
+/** A nested scope on the same far side starts where its surroundings are. */
+function startDirectory(outer: Scope | undefined, channel: Channel): string {
+  return outer !== undefined && outer.routes.get('fs') === channel ? outer.cwd : channel.peer.cwd;
+}
+
+function checkNames(names: readonly string[]): void {
+  const known = knownPatches().map((patch) => patch.name);
+  for (const name of names) {
+    if (!known.includes(name)) {
+      throw new ElsewhereError(
+        'ERR_ELSEWHERE_ARGUMENT',
+        `there is no patch named ${JSON.stringify(name)}; there are: ${known.join(', ')}`,
+      );
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/** Dials an agent. */
+import { ElsewhereError } from '../base/errors.ts';
+import type { BlockingLink } from '../connection/blocking.ts';
+import { openBlocking } from '../connection/blocking-open.ts';
+import { tokenKey } from '../security/auth.ts';
+import { NearSession } from '../session/near-session.ts';
+import { parseEndpoint } from '../transport/endpoint.ts';
+import { openTransport } from '../transport/open.ts';
+import type { Endpoint, Transport } from '../transport/transport.ts';
+import { Connection } from './connection.ts';
+
+export interface ConnectOptions {
+  /** Default: the URL's fragment, then ELSEWHERE_TOKEN. */
+  readonly token?: string;
+  /** Milliseconds for dialling and proving each other's token. Default 10,000. */
+  readonly timeout?: number;
+  readonly signal?: AbortSignal;
+  /** Milliseconds between heartbeats, 0 for none; the far side is given up after three. Default 5,000. */
+  readonly heartbeat?: number;
+  /** How blocking calls block: on a socket of their own (default where the system can), or through a worker thread. */
+  readonly sync?: 'socket' | 'worker';
+}
+
+/**
+ * Connects to an agent: ws://host:port/#TOKEN, tcp://host:port#TOKEN or unix:/path#TOKEN.
+ * Rejects with ERR_ELSEWHERE_CONNECT, _AUTH, _VERSION, _TIMEOUT or _ARGUMENT.
+ */
+export async function connect(
+  url: string | URL,
+  options: ConnectOptions = {},
+): Promise<Connection> {
+  const session = newSession(String(url), options);
+  await session.connect(options.signal);
+  return new Connection(session).ref();
+}
+
+/** The same without waiting for the event loop: blocks until the agent has answered. Does not keep the process alive. */
+export function connectBlocking(url: string, options: ConnectOptions = {}): Connection {
+  const session = newSession(url, options);
+  session.connectSync();
+  return new Connection(session);
+}
+
+function newSession(url: string, options: ConnectOptions): NearSession {
+  const endpoint = parseEndpoint(url, 'connect');
+  const timeout = options.timeout ?? 10_000;
+  return new NearSession({
+    key: tokenKey(findToken(endpoint, options)),
+    timeout,
+    heartbeat: options.heartbeat ?? 5000,
+    dial: (signal) => openTransport(endpoint, { signal, timeout }),
+    dialBlocking: (main) => dialBlocking(endpoint, main, timeout, options.sync),
+  });
+}
+
+function dialBlocking(
+  endpoint: Endpoint,
+  main: Transport | undefined,
+  timeout: number,
+  prefer: 'socket' | 'worker' | undefined,
+): BlockingLink {
+  return openBlocking(sameAddress(endpoint, main), {
+    timeout,
+    ...(prefer === undefined ? {} : { prefer }),
+  });
+}
+
+/** The blocking lane dials the very address that the main lane reached: no name is looked up twice. */
+function sameAddress(endpoint: Endpoint, main: Transport | undefined): Endpoint {
+  const host = main?.remote?.host;
+  return endpoint.scheme === 'unix' || host === undefined ? endpoint : { ...endpoint, host };
+}
+
+function findToken(endpoint: Endpoint, options: ConnectOptions): string {
+  const token = options.token ?? endpoint.token ?? process.env['ELSEWHERE_TOKEN'];
+  if (token !== undefined && token !== '') return token;
+  throw new ElsewhereError(
+    'ERR_ELSEWHERE_AUTH',
+    'no token: use the whole URL that `elsewhere serve` printed, or set ELSEWHERE_TOKEN',
+  );
+}

@@ -1,0 +1,34 @@
+/** Two ends in one process, for tests: the same sessions over a transport in memory. */
+import { memoryBlockingLink } from '../connection/memory-link.ts';
+import type { AnyPatch } from '../patch.ts';
+import { tokenKey } from '../security/auth.ts';
+import { NearSession } from '../session/near-session.ts';
+import { memoryPair } from '../transport/memory.ts';
+import { Connection } from './connection.ts';
+import { newAgent, type ServeOptions, Server } from './serve.ts';
+
+export interface ConnectionPair {
+  readonly near: Connection;
+  readonly far: Server;
+}
+
+/** `near` uses what `far` serves; both are this process, so blocking calls work for what can be answered at once. */
+export async function connectPairWith(
+  patches: readonly AnyPatch[],
+  options: ServeOptions = {},
+): Promise<ConnectionPair> {
+  const agent = newAgent(patches, options);
+  const session = new NearSession({
+    key: tokenKey(agent.token),
+    timeout: 10_000,
+    heartbeat: 0,
+    dial: async () => {
+      const [near, far] = memoryPair();
+      agent.accept(far, 'memory');
+      return near;
+    },
+    dialBlocking: () => memoryBlockingLink((transport) => agent.accept(transport, 'memory')),
+  });
+  await session.connect();
+  return { near: new Connection(session).ref(), far: new Server(agent) };
+}

@@ -1,0 +1,158 @@
+/** The serving side: lets authenticated links in and gathers them into sessions. */
+import { EventEmitter } from 'node:events';
+import { runDetached } from '../base/context.ts';
+import { ElsewhereError, isElsewhereError } from '../base/errors.ts';
+import { log } from '../base/log.ts';
+import type { AnyPatch } from '../patch.ts';
+import { newToken, tokenKey } from '../security/auth.ts';
+import { mayUpgrade } from '../security/origin.ts';
+import { formatUrl, parseEndpoint } from '../transport/endpoint.ts';
+import { listen } from '../transport/listen.ts';
+import type { Listener, Transport } from '../transport/transport.ts';
+import { driveHandshake } from './drive.ts';
+import { type Extend, FarSession } from './far-session.ts';
+import { refusal, serverHandshake } from './handshake.ts';
+import { selfInfo } from './self.ts';
+
+export interface AgentOptions {
+  /** Where to listen: ws://host:port, tcp://host:port or unix:/path. Default: ws on loopback, a free port. */
+  readonly listen?: string;
+  /** Default: 256 fresh random bits. At least 16 characters. */
+  readonly token?: string;
+  /** Milliseconds from accept to authenticated. Default 10,000. */
+  readonly authTimeout?: number;
+  /** Names besides localhost and IP literals that a ws client may use as Host. */
+  readonly allowedHosts?: readonly string[];
+}
+
+/** More than this many links that have not proven themselves are dropped at once. */
+const MAX_UNAUTHENTICATED = 64;
+/** A wrong token costs at least this long, so that guessing is slow. */
+const REFUSAL_DELAY = 100;
+
+export class Agent {
+  readonly events: EventEmitter = new EventEmitter();
+  readonly token: string;
+  readonly #key: Buffer;
+  readonly #patches: readonly AnyPatch[];
+  readonly #extend: Extend;
+  readonly #authTimeout: number;
+  readonly #sessions = new Map<string, FarSession>();
+  #unauthenticated = 0;
+  #listener: Listener | undefined;
+  #closing = false;
+
+  constructor(options: AgentOptions, patches: readonly AnyPatch[], extend: Extend) {
+    this.token = options.token ?? newToken();
+    if (this.token.length < 16) {
+      throw new ElsewhereError(
+        'ERR_ELSEWHERE_ARGUMENT',
+        'the token is shorter than 16 characters: leave it out to get a random one',
+      );
+    }
+    this.#key = tokenKey(this.token);
+    this.#patches = patches;
+    this.#extend = extend;
+    this.#authTimeout = options.authTimeout ?? 10_000;
+  }
+
+  async listen(options: AgentOptions): Promise<void> {
+    const endpoint = parseEndpoint(options.listen ?? 'ws://127.0.0.1:0', 'listen');
+    refuseExposure(endpoint);
+    this.#listener = await runDetached(() =>
+      listen(endpoint, {
+        onTransport: (transport, info) => this.accept(transport, info.remote),
+        admit: (headers) =>
+          mayUpgrade(headers, { allowedHosts: options.allowedHosts ?? [], allowedOrigins: [] }),
+      }),
+    );
+  }
+
+  get url(): string {
+    if (this.#listener === undefined)
+      throw new ElsewhereError('ERR_ELSEWHERE_CLOSED', 'the agent is not listening');
+    return formatUrl(parseEndpoint(this.#listener.url, 'connect'), this.token);
+  }
+
+  get listener(): Listener | undefined {
+    return this.#listener;
+  }
+
+  get sessions(): readonly FarSession[] {
+    return [...this.#sessions.values()];
+  }
+
+  /** Authenticates a link and gives it to its session: a bad peer is told why and dropped. */
+  accept(transport: Transport, remote: string): void {
+    if (this.#unauthenticated >= MAX_UNAUTHENTICATED || this.#closing) return transport.destroy();
+    this.#unauthenticated++;
+    driveHandshake(
+      transport,
+      serverHandshake(this.#key),
+      { timeout: this.#authTimeout, who: 'client' },
+      (error, admission) => {
+        this.#unauthenticated--;
+        if (admission === undefined) return this.#refuse(transport, remote, error);
+        const session = this.#session(admission.session, admission.peer);
+        const welcome = admission.welcome(selfInfo());
+        transport.send(welcome.kind, welcome.body);
+        try {
+          session.attach(admission.lane, transport);
+        } catch (refused) {
+          this.#refuse(transport, remote, refused);
+        }
+      },
+    );
+  }
+
+  #refuse(transport: Transport, remote: string, error: unknown): void {
+    const said = isElsewhereError(error)
+      ? error
+      : new ElsewhereError('ERR_ELSEWHERE_PROTOCOL', 'the handshake failed');
+    log(`refused ${remote}: ${said.message}`);
+    this.events.emit('refused', remote, said);
+    // Still counted as unauthenticated while it waits.
+    this.#unauthenticated++;
+    setTimeout(() => {
+      this.#unauthenticated--;
+      const last = refusal(said);
+      transport.send(last.kind, last.body);
+      transport.close();
+    }, REFUSAL_DELAY).unref();
+  }
+
+  #session(id: string, peer: FarSession['peer']): FarSession {
+    const known = this.#sessions.get(id);
+    if (known !== undefined) return known;
+    const session = new FarSession(id, peer, this.#patches, () => {
+      this.#sessions.delete(id);
+      this.events.emit('disconnect', session);
+    });
+    this.#extend(session);
+    this.#sessions.set(id, session);
+    this.events.emit('connection', session);
+    return session;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    await this.#listener?.close();
+    const sessions = this.sessions;
+    const over = sessions.map((session) => new Promise<void>((resolve) => session.onEnd(resolve)));
+    for (const session of sessions) session.close('the agent is stopping');
+    await Promise.all(over);
+  }
+}
+
+/** Without TLS and logins (which come later) only this machine may reach the agent. */
+function refuseExposure(endpoint: ReturnType<typeof parseEndpoint>): void {
+  if (endpoint.scheme === 'unix') return;
+  const { host } = endpoint;
+  if (host === 'localhost' || host === '::1' || /^127\./.test(host)) return;
+  if (process.env['ELSEWHERE_INSECURE'] === '1') return;
+  throw new ElsewhereError(
+    'ERR_ELSEWHERE_DENIED',
+    `refusing to listen on ${host} without TLS: anyone on the way could read and change everything; listen on 127.0.0.1 and reach it through ssh, or set insecure`,
+  );
+}

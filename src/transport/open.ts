@@ -1,0 +1,92 @@
+/** Dials an agent on ws:, tcp: and unix: endpoints. */
+import { runLocally } from '../base/context.ts';
+import { ElsewhereError } from '../base/errors.ts';
+import { originals } from '../base/originals.ts';
+import { formatUrl } from './endpoint.ts';
+import { socketTransport } from './socket.ts';
+import type { Endpoint, HostEndpoint, Transport, UnixEndpoint } from './transport.ts';
+import { dialWs } from './ws-client.ts';
+
+export interface OpenOptions {
+  readonly signal?: AbortSignal;
+  /** Milliseconds until the address is given up. */
+  readonly timeout: number;
+}
+
+/** One attempt under way: `fail` and `abandon` come at most once. */
+export interface Dial {
+  readonly url: string;
+  done(transport: Transport): void;
+  fail(error: Error): void;
+}
+
+/** Rejects with ERR_ELSEWHERE_CONNECT (Node's error as cause), _TIMEOUT, or the signal's reason. */
+export function openTransport(endpoint: Endpoint, options: OpenOptions): Promise<Transport> {
+  const url = formatUrl(endpoint, undefined);
+  return new Promise((resolve, reject) => {
+    const { signal } = options;
+    let abandon: () => void = () => undefined;
+    const stop = (error: unknown): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', aborted);
+      reject(error);
+    };
+    const aborted = (): void => {
+      abandon();
+      stop(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      abandon();
+      stop(
+        new ElsewhereError(
+          'ERR_ELSEWHERE_TIMEOUT',
+          `nothing answered at ${url} within ${options.timeout / 1000} s`,
+        ),
+      );
+    }, options.timeout);
+    if (signal?.aborted) return stop(signal.reason);
+    signal?.addEventListener('abort', aborted, { once: true });
+    const dial: Dial = {
+      url,
+      done: (transport) => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', aborted);
+        resolve(transport);
+      },
+      fail: (error) => stop(unreachable(url, error)),
+    };
+    abandon = runLocally(() =>
+      endpoint.scheme === 'ws' ? dialWs(endpoint, dial) : dialSocket(endpoint, dial),
+    );
+  });
+}
+
+function dialSocket(endpoint: HostEndpoint<'tcp'> | UnixEndpoint, dial: Dial): () => void {
+  const target =
+    endpoint.scheme === 'unix'
+      ? { path: endpoint.path }
+      : { host: endpoint.host, port: endpoint.port };
+  const socket = originals.net.connect(target);
+  socket.once('error', dial.fail);
+  socket.once('connect', () => {
+    socket.off('error', dial.fail);
+    dial.done(socketTransport(socket, dial.url));
+  });
+  return () => socket.destroy();
+}
+
+function unreachable(url: string, error: Error): ElsewhereError {
+  if (error instanceof ElsewhereError) return error;
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  const what = REASONS[code] ?? error.message;
+  return new ElsewhereError('ERR_ELSEWHERE_CONNECT', `no elsewhere agent at ${url}: ${what}`, {
+    cause: error,
+  });
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused; start one there with `elsewhere serve`',
+  ENOENT: 'no such socket; start one there with `elsewhere serve --listen unix:PATH`',
+  EACCES: 'you may not open that socket',
+  ENOTFOUND: 'there is no host of that name',
+};

@@ -1,0 +1,124 @@
+/** Packets over a TCP or unix socket, length-framed. */
+import type { Socket } from 'node:net';
+import { PacketReader, packetHeader } from '../wire/frame.ts';
+import { Mailbox } from './mailbox.ts';
+import type { Transport, TransportEvents } from './transport.ts';
+
+/** Milliseconds for what was accepted to leave before the socket is torn down. */
+const CLOSE_FUSE = 2000;
+/** Bodies up to this size are copied behind their header: one write instead of two. */
+const JOIN_LIMIT = 16_384;
+
+/** Takes over a connected socket. */
+export function socketTransport(socket: Socket, description: string): Transport {
+  return new SocketTransport(socket, description);
+}
+
+class SocketTransport implements Transport {
+  readonly description: string;
+  readonly remote: Transport['remote'];
+  readonly #socket: Socket;
+  readonly #mailbox: Mailbox;
+  readonly #reader: PacketReader;
+  #paused = false;
+  #error: Error | undefined;
+  #ending = false;
+
+  constructor(socket: Socket, description: string) {
+    this.description = description;
+    this.#socket = socket;
+    this.#mailbox = new Mailbox((full) => (full ? socket.pause() : this.#resumeReading()));
+    this.#reader = new PacketReader((kind, body, owned) => this.#mailbox.packet(kind, body, owned));
+    this.remote =
+      socket.remoteAddress === undefined
+        ? undefined
+        : { host: socket.remoteAddress, port: socket.remotePort ?? 0 };
+    // Two small writes would cost 44 ms without it; the keep-alive finds dead hosts that no heartbeat watches.
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 5000);
+    socket.on('data', (chunk) => this.#read(chunk));
+    socket.on('drain', () => this.#mailbox.drain());
+    socket.on('error', (error) => (this.#error ??= error));
+    // An end without a close of our own: the peer is gone, there is nothing more to say to it.
+    socket.on('end', () => this.#ending || socket.end());
+    socket.on('close', () => this.#mailbox.close(this.#error));
+  }
+
+  get buffered(): number {
+    return this.#socket.writableLength;
+  }
+
+  get events(): TransportEvents | undefined {
+    return this.#mailbox.events;
+  }
+
+  set events(events: TransportEvents | undefined) {
+    this.#mailbox.events = events;
+  }
+
+  #read(chunk: Buffer): void {
+    try {
+      this.#reader.push(chunk);
+    } catch (error) {
+      this.destroy(error as Error);
+    }
+  }
+
+  send(kind: number, head: Uint8Array, tail?: Uint8Array): boolean {
+    const socket = this.#socket;
+    if (this.#ending || socket.destroyed || !socket.writable) return true;
+    const length = head.length + (tail?.length ?? 0);
+    const header = packetHeader(kind, length);
+    if (length <= JOIN_LIMIT)
+      return socket.write(
+        tail === undefined ? Buffer.concat([header, head]) : Buffer.concat([header, head, tail]),
+      );
+    socket.cork();
+    socket.write(tail === undefined ? header : Buffer.concat([header, head]));
+    const more = socket.write(tail ?? head);
+    socket.uncork();
+    return more;
+  }
+
+  setLimit(bytes: number): void {
+    this.#reader.limit = bytes;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  #resumeReading(): void {
+    if (!this.#paused) this.#socket.resume();
+  }
+
+  close(): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    this.#socket.end();
+    // The peer's own end completes it; one that never comes must not keep us.
+    this.#socket.resume();
+    setTimeout(() => this.#socket.destroy(), CLOSE_FUSE).unref();
+    this.#socket.once('finish', () => this.#socket.destroySoon());
+  }
+
+  destroy(error?: Error): void {
+    this.#error ??= error;
+    this.#ending = true;
+    this.#socket.destroy();
+  }
+
+  ref(): void {
+    this.#socket.ref();
+  }
+
+  unref(): void {
+    this.#socket.unref();
+  }
+}

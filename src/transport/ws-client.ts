@@ -1,0 +1,46 @@
+/** Dials a ws: endpoint. */
+import type { IncomingMessage } from 'node:http';
+import { WebSocket } from 'ws';
+import { ElsewhereError } from '../base/errors.ts';
+import type { Dial } from './open.ts';
+import type { HostEndpoint } from './transport.ts';
+import { WS_OPTIONS, wsTransport } from './ws.ts';
+
+/** Returns a function that gives it up. */
+export function dialWs(endpoint: HostEndpoint<'ws'>, dial: Dial): () => void {
+  const loopback =
+    endpoint.host === 'localhost' || endpoint.host === '::1' || endpoint.host.startsWith('127.');
+  const socket = new WebSocket(dial.url, {
+    ...WS_OPTIONS,
+    followRedirects: false,
+    // A mask protects old proxies from chosen bytes (RFC 6455 §5.3); on loopback there is none, and masking costs 5 ms per MB.
+    ...(loopback ? { generateMask: () => undefined } : {}),
+  });
+  let response: IncomingMessage | undefined;
+  const failed = (error: Error): void =>
+    dial.fail(response === undefined ? error : unexpected(dial.url, response));
+  socket.once('error', failed);
+  socket.on('unexpected-response', (_request, answer) => {
+    response = answer;
+    socket.terminate();
+  });
+  socket.on('upgrade', (answer) => (response = answer));
+  socket.once('open', () => {
+    socket.off('error', failed);
+    const raw = (response as IncomingMessage).socket;
+    dial.done(wsTransport(socket, raw, dial.url));
+  });
+  return () => {
+    socket.on('error', () => undefined);
+    socket.terminate();
+  };
+}
+
+function unexpected(url: string, response: IncomingMessage): ElsewhereError {
+  const { statusCode } = response;
+  const why =
+    statusCode === 403
+      ? 'it refused this host name; use an IP address or localhost'
+      : `it answered HTTP ${statusCode}, as something else would`;
+  return new ElsewhereError('ERR_ELSEWHERE_CONNECT', `no elsewhere agent at ${url}: ${why}`);
+}

@@ -1,0 +1,73 @@
+/** The HTTP server behind a ws: listener: lets our own clients upgrade and nobody else. The other importer of `ws`. */
+import type { IncomingMessage, Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import { originals } from '../base/originals.ts';
+import type { ListenOptions } from './listen.ts';
+import { WS_OPTIONS, wsTransport } from './ws.ts';
+
+/** Milliseconds from accept until the upgrade is done. */
+const UPGRADE_TIMEOUT = 10_000;
+const WHAT_THIS_IS = 'This is an elsewhere agent. It speaks its own protocol over a WebSocket.\n';
+/** One answer for all that is refused, so that it tells nothing. */
+const FORBIDDEN =
+  'HTTP/1.1 403 Forbidden\r\nConnection: close\r\nCross-Origin-Resource-Policy: same-origin\r\nContent-Length: 0\r\n\r\n';
+
+/** An HTTP server that is not listening yet. */
+export function wsServer(options: ListenOptions): Server {
+  const server = originals.http.createServer({
+    maxHeaderSize: 8192,
+    headersTimeout: 5000,
+    requestTimeout: 5000,
+    connectionsCheckingInterval: 1000,
+    keepAliveTimeout: 1,
+  });
+  const upgrader = new WebSocketServer({ ...WS_OPTIONS, noServer: true, clientTracking: false });
+  server.on('connection', dropUnlessUpgraded);
+  server.on('request', (_request, response) => {
+    response.writeHead(426, {
+      'Content-Type': 'text/plain',
+      'Cross-Origin-Resource-Policy': 'same-origin',
+      Connection: 'close',
+      Upgrade: 'websocket',
+    });
+    response.end(WHAT_THIS_IS);
+  });
+  server.on('upgrade', (request, socket, head) =>
+    upgrade(server, upgrader, options, request, socket, head),
+  );
+  return server;
+}
+
+const upgraded = new WeakSet<object>();
+
+function dropUnlessUpgraded(socket: Socket): void {
+  const timer = setTimeout(() => upgraded.has(socket) || socket.destroy(), UPGRADE_TIMEOUT);
+  timer.unref();
+  socket.once('close', () => clearTimeout(timer));
+}
+
+function upgrade(
+  server: Server,
+  upgrader: WebSocketServer,
+  options: ListenOptions,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): void {
+  const port = (server.address() as AddressInfo | null)?.port ?? 0;
+  const { method, url: path } = request;
+  const { host, origin } = request.headers;
+  if (!options.admit({ method, path, host, origin, port })) {
+    socket.on('error', () => undefined);
+    socket.end(FORBIDDEN);
+    return;
+  }
+  upgrader.handleUpgrade(request, socket, head, (websocket) => {
+    upgraded.add(socket);
+    const raw = request.socket;
+    const remote = `${raw.remoteAddress ?? '?'}:${raw.remotePort ?? 0}`;
+    options.onTransport(wsTransport(websocket, raw, `ws client ${remote}`), { remote });
+  });
+}

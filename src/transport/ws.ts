@@ -1,0 +1,152 @@
+/** Packets over a WebSocket: one binary message is `[kind u8][body]`. One of the two importers of `ws`. */
+import type { Socket } from 'node:net';
+import { WebSocket } from 'ws';
+import { ElsewhereError } from '../base/errors.ts';
+import { LAST_KIND, Limit, MAX_PACKET } from '../wire/message.ts';
+import { Mailbox } from './mailbox.ts';
+import type { Transport, TransportEvents } from './transport.ts';
+
+/** Safe settings for both ends: nothing compressed, nothing fragmented, nothing larger than a packet. */
+export const WS_OPTIONS: {
+  perMessageDeflate: false;
+  maxPayload: number;
+  skipUTF8Validation: boolean;
+} = {
+  perMessageDeflate: false,
+  maxPayload: MAX_PACKET,
+  skipUTF8Validation: true,
+};
+
+/** `send` asks the caller to wait above this many bytes. */
+const HIGH_WATER = 64 * 1024;
+const CLOSE_FUSE = 2000;
+
+/** Takes over an open WebSocket. */
+export function wsTransport(socket: WebSocket, raw: Socket, description: string): Transport {
+  return new WsTransport(socket, raw, description);
+}
+
+class WsTransport implements Transport {
+  readonly description: string;
+  readonly remote: Transport['remote'];
+  readonly #socket: WebSocket;
+  readonly #raw: Socket;
+  readonly #mailbox: Mailbox;
+  #limit: number = Limit.HANDSHAKE;
+  #error: Error | undefined;
+  #paused = false;
+  #waiting = false;
+
+  constructor(socket: WebSocket, raw: Socket, description: string) {
+    this.description = description;
+    this.#socket = socket;
+    this.#raw = raw;
+    this.remote =
+      raw.remoteAddress === undefined
+        ? undefined
+        : { host: raw.remoteAddress, port: raw.remotePort ?? 0 };
+    this.#mailbox = new Mailbox((full) => (full ? raw.pause() : this.#resumeReading()));
+    raw.setNoDelay(true);
+    raw.setKeepAlive(true, 5000);
+    raw.on('drain', () => this.#drained());
+    socket.binaryType = 'nodebuffer';
+    socket.on('message', (data, isBinary) => this.#message(data as Buffer, isBinary));
+    socket.on('error', (error) => (this.#error ??= protocolFault(error)));
+    socket.on('close', () => this.#mailbox.close(this.#error));
+  }
+
+  get buffered(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  get events(): TransportEvents | undefined {
+    return this.#mailbox.events;
+  }
+
+  set events(events: TransportEvents | undefined) {
+    this.#mailbox.events = events;
+  }
+
+  #message(data: Buffer, isBinary: boolean): void {
+    const kind = data[0];
+    if (!isBinary || kind === undefined || kind < 1 || kind > LAST_KIND)
+      return this.#refuse('the peer sent a message of unknown kind');
+    if (data.length - 1 > this.#limit)
+      return this.#refuse(
+        `the peer sent a packet of ${data.length - 1} bytes; at most ${this.#limit} are allowed`,
+      );
+    this.#mailbox.packet(kind, data.subarray(1), true);
+  }
+
+  #refuse(why: string): void {
+    this.destroy(new ElsewhereError('ERR_ELSEWHERE_PROTOCOL', why));
+  }
+
+  send(kind: number, head: Uint8Array, tail?: Uint8Array): boolean {
+    if (this.#socket.readyState !== WebSocket.OPEN) return true;
+    const message = Buffer.allocUnsafe(1 + head.length + (tail?.length ?? 0));
+    message[0] = kind;
+    message.set(head, 1);
+    if (tail !== undefined) message.set(tail, 1 + head.length);
+    this.#socket.send(message, NO_ERROR);
+    if (this.#raw.writableLength < HIGH_WATER) return true;
+    this.#waiting = true;
+    return false;
+  }
+
+  #drained(): void {
+    if (!this.#waiting) return;
+    this.#waiting = false;
+    this.#mailbox.drain();
+  }
+
+  setLimit(bytes: number): void {
+    this.#limit = bytes;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  #resumeReading(): void {
+    if (!this.#paused) this.#raw.resume();
+  }
+
+  close(): void {
+    this.#socket.close(1000);
+    setTimeout(() => this.#socket.terminate(), CLOSE_FUSE).unref();
+  }
+
+  destroy(error?: Error): void {
+    this.#error ??= error;
+    this.#socket.terminate();
+  }
+
+  ref(): void {
+    this.#raw.ref();
+  }
+
+  unref(): void {
+    this.#raw.unref();
+  }
+}
+
+/** Errors of a write are told by the socket's own 'error' and 'close'. */
+const NO_ERROR = (): void => undefined;
+
+/** What ws itself finds wrong with the frames is the peer's fault, and told as such. */
+function protocolFault(error: Error): Error {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  if (!code.startsWith('WS_ERR_')) return error;
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_PROTOCOL',
+    `the peer broke the WebSocket protocol: ${error.message}`,
+    { cause: error },
+  );
+}

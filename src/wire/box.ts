@@ -1,0 +1,239 @@
+/**
+ * Turns JavaScript values into what plain msgpack can carry: special values become boxed extensions, large byte arrays
+ * are detached. A plain tree of plain values is returned as it is, without a copy.
+ */
+import { ElsewhereError, isElsewhereError } from '../base/errors.ts';
+import { Limit } from './message.ts';
+import { ERRORS, MAX_BIGINT_DIGITS, MAX_STACK, Tag, VIEWS } from './tags.ts';
+
+/** An extension of ours with its packed payload. */
+export class Boxed {
+  readonly payload: Uint8Array;
+  constructor(payload: Uint8Array) {
+    this.payload = payload;
+  }
+}
+
+/** The place of a detached byte array: its payload is [stream id, length]. */
+export class BoxedBytes {
+  readonly payload: Uint8Array;
+  constructor(payload: Uint8Array) {
+    this.payload = payload;
+  }
+}
+
+export type Pack = (value: unknown) => Uint8Array;
+export type Detach = (bytes: Uint8Array) => number;
+
+const INT64_MIN = -(2n ** 63n);
+const INT64_MAX = 2n ** 63n - 1n;
+const MAX_DEPTH = 48;
+
+/** One run over one value. `nodes` is set in graph mode: the table of containers by identity. */
+export class Boxer {
+  readonly #pack: Pack;
+  readonly #detach: Detach;
+  readonly #seen = new Set<object>();
+  readonly #graph: { readonly nodes: unknown[]; readonly index: Map<object, number> } | undefined;
+  readonly #path: string[] = [];
+  /** An object was met a second time: the caller starts again in graph mode. */
+  shared = false;
+
+  constructor(pack: Pack, detach: Detach, graph: boolean) {
+    this.#pack = pack;
+    this.#detach = detach;
+    this.#graph = graph ? { nodes: [], index: new Map() } : undefined;
+  }
+
+  /** In graph mode: the whole value as one boxed table. */
+  table(value: unknown): unknown {
+    const graph = this.#graph as { nodes: unknown[] };
+    this.value(value);
+    return this.#tagged([Tag.GRAPH, graph.nodes]);
+  }
+
+  value(value: unknown): unknown {
+    switch (typeof value) {
+      case 'number':
+        return value === 0 && Object.is(value, -0) ? this.#tagged([Tag.NEGATIVE_ZERO]) : value;
+      case 'string':
+        return value.length > Limit.INLINE_BYTES / 3 ? this.#string(value) : value;
+      case 'bigint':
+        return this.#bigint(value);
+      case 'function':
+      case 'symbol':
+        return this.#refuse(`a ${typeof value}`);
+      case 'object':
+        return value === null ? null : this.#object(value);
+      default:
+        return value;
+    }
+  }
+
+  #string(value: string): unknown {
+    if (Buffer.byteLength(value) <= Limit.INLINE_BYTES) return value;
+    return this.#tagged([Tag.TEXT, this.#bytes(Buffer.from(value))]);
+  }
+
+  #bigint(value: bigint): unknown {
+    if (value >= INT64_MIN && value <= INT64_MAX) return value;
+    const digits = value.toString();
+    if (digits.length > MAX_BIGINT_DIGITS) {
+      throw new ElsewhereError(
+        'ERR_ELSEWHERE_LIMIT',
+        'a bigint of more than 256 bytes cannot travel',
+      );
+    }
+    return this.#tagged([Tag.BIGINT, digits]);
+  }
+
+  #object(value: object): unknown {
+    // Buffers are the most common objects on the wire and need no identity.
+    if (Buffer.isBuffer(value)) return this.#bytes(value);
+    if (this.#path.length > MAX_DEPTH) return this.#refuse('a value nested deeper than 48 levels');
+    if (this.#graph !== undefined) return this.#node(value, this.#graph);
+    if (this.#seen.has(value)) this.shared = true;
+    if (this.shared) return null;
+    this.#seen.add(value);
+    return this.#content(value);
+  }
+
+  #node(value: object, graph: { nodes: unknown[]; index: Map<object, number> }): unknown {
+    let index = graph.index.get(value);
+    if (index === undefined) {
+      index = graph.nodes.push(null) - 1;
+      graph.index.set(value, index);
+      graph.nodes[index] = this.#content(value);
+    }
+    return this.#tagged([Tag.REF, index]);
+  }
+
+  #content(value: object): unknown {
+    if (Array.isArray(value)) return this.#array(value);
+    const proto: unknown = Object.getPrototypeOf(value);
+    if (proto === Object.prototype || proto === null) return this.#record(value);
+    return this.#special(value);
+  }
+
+  #array(value: readonly unknown[]): unknown {
+    let copy: unknown[] | undefined =
+      this.#graph === undefined ? undefined : new Array(value.length);
+    for (let i = 0; i < value.length; i++) {
+      const item = value[i];
+      const boxed =
+        typeof item === 'object' || typeof item === 'function'
+          ? this.#at(String(i), item)
+          : this.value(item);
+      if (copy === undefined && boxed !== item) copy = value.slice();
+      if (copy !== undefined) copy[i] = boxed;
+    }
+    return this.#graph === undefined ? (copy ?? value) : this.#tagged([Tag.ARRAY, copy]);
+  }
+
+  /** Own enumerable properties with string keys, as structured clone takes them. */
+  #record(value: object): unknown {
+    const copy: Record<string, unknown> = {};
+    const entries: unknown[] = [];
+    for (const key of Object.keys(value)) {
+      if (key === '__proto__') return this.#refuse('a key named __proto__');
+      const boxed = this.#at(key, (value as Record<string, unknown>)[key]);
+      if (this.#graph === undefined) copy[key] = boxed;
+      else entries.push(key, boxed);
+    }
+    return this.#graph === undefined ? copy : this.#tagged([Tag.OBJECT, entries]);
+  }
+
+  #special(value: object): unknown {
+    if (value instanceof Error) return this.#error(value);
+    if (value instanceof Date) return this.#tagged([Tag.DATE, value.getTime()]);
+    if (value instanceof RegExp) return this.#tagged([Tag.REGEXP, value.source, value.flags]);
+    if (value instanceof Map)
+      return this.#tagged([Tag.MAP, this.#items([...value].flat(1), 'Map')]);
+    if (value instanceof Set) return this.#tagged([Tag.SET, this.#items([...value], 'Set')]);
+    if (value instanceof URL) return this.#tagged([Tag.URL, value.href]);
+    if (value instanceof ArrayBuffer)
+      return this.#tagged([Tag.ARRAY_BUFFER, this.#bytes(Buffer.from(value))]);
+    if (ArrayBuffer.isView(value)) return this.#view(value);
+    if (
+      value instanceof Promise ||
+      value instanceof WeakMap ||
+      value instanceof WeakSet ||
+      value instanceof WeakRef
+    ) {
+      return this.#refuse(`a ${value.constructor.name}`);
+    }
+    return this.#record(value);
+  }
+
+  #items(items: readonly unknown[], name: string): unknown[] {
+    return items.map((item, i) => this.#at(`${name}[${i}]`, item));
+  }
+
+  #view(view: ArrayBufferView): unknown {
+    const name = Object.prototype.toString.call(view).slice(8, -1);
+    if (VIEWS[name] === undefined) return this.#refuse(`a ${name}`);
+    return this.#tagged([
+      Tag.VIEW,
+      name,
+      this.#bytes(Buffer.from(view.buffer, view.byteOffset, view.byteLength)),
+    ]);
+  }
+
+  #error(error: Error): unknown {
+    const name = isElsewhereError(error) ? 'ElsewhereError' : errorClass(error);
+    const own: Record<string, unknown> = {};
+    for (const key of Object.keys(error)) {
+      const property = (error as unknown as Record<string, unknown>)[key];
+      // What cannot travel is left out of an error: losing a property is better than losing the error.
+      if (key !== '__proto__' && typeof property !== 'function' && typeof property !== 'symbol')
+        own[key] = this.#at(key, property);
+    }
+    if (!(name in ERRORS) || Object.hasOwn(error, 'name')) own['name'] = error.name;
+    const extras: unknown[] = [Object.hasOwn(error, 'cause'), this.#at('cause', error.cause)];
+    if (error instanceof AggregateError) extras.push(this.#at('errors', error.errors));
+    return this.#tagged([
+      Tag.ERROR,
+      name,
+      String(error.message),
+      String(error.stack ?? '').slice(0, MAX_STACK),
+      this.#plain(own),
+      extras,
+    ]);
+  }
+
+  /** Properties that are boxed already, in a form that both modes keep. */
+  #plain(own: Record<string, unknown>): unknown {
+    return Object.entries(own).flat(1);
+  }
+
+  #bytes(bytes: Buffer): unknown {
+    if (bytes.length <= Limit.INLINE_BYTES) return bytes;
+    return new BoxedBytes(this.#pack([this.#detach(bytes), bytes.length]));
+  }
+
+  #at(key: string, value: unknown): unknown {
+    this.#path.push(key);
+    const boxed = this.value(value);
+    this.#path.pop();
+    return boxed;
+  }
+
+  #tagged(content: readonly unknown[]): Boxed {
+    return new Boxed(this.#pack(content));
+  }
+
+  #refuse(what: string): never {
+    const where = this.#path.length === 0 ? '' : ` (at ${this.#path.join('.')})`;
+    throw new TypeError(
+      `${what} cannot travel to the other side${where}: send data, or run the code where the value is`,
+    );
+  }
+}
+
+/** The builtin class an error is of: a subclass of the user's arrives as its nearest builtin. */
+function errorClass(error: Error): string {
+  if (error instanceof AggregateError) return 'AggregateError';
+  for (const [name, Class] of Object.entries(ERRORS))
+    if (name !== 'Error' && error instanceof Class) return name;
+  return 'Error';
+}

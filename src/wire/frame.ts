@@ -1,0 +1,102 @@
+/** Packets on a byte stream: `[length u32 little endian][kind u8][body]`. It does not know what the kinds mean. */
+import { ElsewhereError } from '../base/errors.ts';
+import { LAST_KIND, Limit } from './message.ts';
+
+const HEADER = 5;
+
+export function packetHeader(kind: number, bodyLength: number): Uint8Array {
+  const header = Buffer.allocUnsafe(HEADER);
+  header.writeUInt32LE(bodyLength + 1, 0);
+  header[4] = kind;
+  return header;
+}
+
+export type PacketSink = (kind: number, body: Uint8Array, owned: boolean) => void;
+
+/**
+ * Cuts a byte stream into packets. A body inside one chunk is a view of it; one that spans chunks is assembled once,
+ * in memory of its own (`owned`).
+ */
+export class PacketReader {
+  /** Largest body in bytes; an announced length above it fails before anything is kept. */
+  limit: number = Limit.HANDSHAKE;
+  readonly #sink: PacketSink;
+  /** Bytes of an incomplete header. */
+  #start: Buffer = Buffer.alloc(0);
+  #kind = 0;
+  #body: Buffer | undefined;
+  #filled = 0;
+  #first = true;
+
+  constructor(sink: PacketSink) {
+    this.#sink = sink;
+  }
+
+  /** Throws ERR_ELSEWHERE_PROTOCOL for what cannot be a packet; the reader is then of no more use. */
+  push(chunk: Uint8Array): void {
+    let rest = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    if (this.#start.length > 0) {
+      rest = Buffer.concat([this.#start, rest]);
+      this.#start = Buffer.alloc(0);
+    }
+    while (rest.length > 0) {
+      if (this.#body !== undefined) rest = this.#fill(this.#body, rest);
+      else if (rest.length < HEADER) return this.#keep(rest);
+      else rest = this.#begin(rest);
+    }
+  }
+
+  #keep(rest: Buffer): void {
+    if (this.#first) refuseForeign(rest);
+    this.#start = Buffer.from(rest);
+  }
+
+  #begin(rest: Buffer): Buffer {
+    if (this.#first) refuseForeign(rest);
+    const length = rest.readUInt32LE(0) - 1;
+    const kind = rest[4] as number;
+    if (length < 0 || kind < 1 || kind > LAST_KIND)
+      throw broken(`the peer sent a packet of unknown kind ${kind}`);
+    if (length > this.limit)
+      throw broken(`the peer sent a packet of ${length} bytes; at most ${this.limit} are allowed`);
+    this.#first = false;
+    const end = HEADER + length;
+    if (rest.length >= end) {
+      this.#sink(kind, rest.subarray(HEADER, end), false);
+      return rest.subarray(end);
+    }
+    this.#kind = kind;
+    this.#body = Buffer.allocUnsafeSlow(length);
+    this.#filled = 0;
+    return this.#fill(this.#body, rest.subarray(HEADER));
+  }
+
+  #fill(body: Buffer, rest: Buffer): Buffer {
+    const taken = rest.copy(body, this.#filled);
+    this.#filled += taken;
+    if (this.#filled === body.length) {
+      this.#body = undefined;
+      this.#sink(this.#kind, body, true);
+    }
+    return rest.subarray(taken);
+  }
+}
+
+const FOREIGN: readonly [RegExp, string][] = [
+  [/^(GET|HEAD|POST|PUT|DELETE|OPTIONS|CONNECT|TRACE|PATCH|HTTP)/, 'HTTP'],
+  [/^SSH-/, 'SSH'],
+  [/^\u{16}\u{3}/u, 'TLS'],
+];
+
+/** What somebody else's first bytes would look like as a length would only confuse. */
+function refuseForeign(bytes: Buffer): void {
+  const text = bytes.toString('latin1', 0, 8);
+  for (const [pattern, name] of FOREIGN) {
+    if (pattern.test(text))
+      throw broken(`this is not the elsewhere protocol: it looks like ${name}`);
+  }
+}
+
+function broken(what: string): ElsewhereError {
+  return new ElsewhereError('ERR_ELSEWHERE_PROTOCOL', what);
+}

@@ -1,0 +1,234 @@
+/** Turns decoded msgpack back into JavaScript values. Every shape is checked: the bytes are the peer's. */
+import { ElsewhereError, type ElsewhereErrorCode } from '../base/errors.ts';
+import { Boxed, BoxedBytes } from './box.ts';
+import { ERRORS, MAX_STACK, Tag, VIEWS } from './tags.ts';
+
+/** Gives the bytes of an attachment, or an empty buffer while they are only being counted. */
+export type Fetch = (id: number, length: number) => Buffer;
+export type Unpack = (bytes: Uint8Array) => unknown;
+
+type Node = { readonly tag: number; readonly fields: readonly unknown[]; readonly shell: unknown };
+
+export class Unboxer {
+  readonly #unpack: Unpack;
+  readonly #fetch: Fetch;
+  #nodes: Node[] | undefined;
+
+  constructor(unpack: Unpack, fetch: Fetch) {
+    this.#unpack = unpack;
+    this.#fetch = fetch;
+  }
+
+  value(value: unknown): unknown {
+    if (typeof value !== 'object' || value === null) return value;
+    if (value instanceof Boxed) return this.#boxed(value);
+    if (value instanceof BoxedBytes) return this.#attachment(value);
+    if (value instanceof Uint8Array) return asBuffer(value);
+    if (Array.isArray(value)) {
+      for (let i = 0; i < value.length; i++) value[i] = this.value(value[i]);
+      return value;
+    }
+    const record = value as Record<string, unknown>;
+    for (const key of Object.keys(record)) record[key] = this.value(record[key]);
+    return record;
+  }
+
+  #attachment(value: BoxedBytes): Buffer {
+    const [id, length] = list(this.#unpack(value.payload));
+    if (!isCount(id) || !isCount(length)) throw malformed('an attachment');
+    return this.#fetch(id, length);
+  }
+
+  #boxed(value: Boxed): unknown {
+    const fields = list(this.#unpack(value.payload));
+    const tag = fields[0];
+    if (tag === Tag.GRAPH) return this.#graph(list(fields[1]));
+    if (tag === Tag.REF) return this.#reference(fields[1]);
+    if (typeof tag !== 'number') throw malformed('a boxed value');
+    const shell = this.#create(tag, fields);
+    this.#fill(tag, fields, shell);
+    return shell;
+  }
+
+  /** Shells first, contents afterwards: so references may lead anywhere. */
+  #graph(boxes: unknown[]): unknown {
+    if (this.#nodes !== undefined || boxes.length === 0) throw malformed('a table of values');
+    const nodes = boxes.map((box): Node => {
+      if (!(box instanceof Boxed)) {
+        // Only plain data in a node of its own would get here, and the sender makes none.
+        throw malformed('a table of values');
+      }
+      const fields = list(this.#unpack(box.payload));
+      const tag = fields[0];
+      if (typeof tag !== 'number' || tag === Tag.GRAPH || tag === Tag.REF)
+        throw malformed('a table of values');
+      return { tag, fields, shell: this.#create(tag, fields) };
+    });
+    this.#nodes = nodes;
+    for (const { tag, fields, shell } of nodes) this.#fill(tag, fields, shell);
+    this.#nodes = undefined;
+    return nodes[0]?.shell;
+  }
+
+  #reference(index: unknown): unknown {
+    const node = typeof index === 'number' ? this.#nodes?.[index] : undefined;
+    if (node === undefined) throw malformed('a reference');
+    return node.shell;
+  }
+
+  /** The value without what may refer to other values. */
+  #create(tag: number, fields: readonly unknown[]): unknown {
+    switch (tag) {
+      case Tag.NEGATIVE_ZERO:
+        return -0;
+      case Tag.BIGINT:
+        return bigint(fields[1]);
+      case Tag.DATE:
+        return new Date(number(fields[1]));
+      case Tag.REGEXP:
+        return regexp(fields[1], fields[2]);
+      case Tag.URL:
+        return url(fields[1]);
+      case Tag.MAP:
+        return new Map();
+      case Tag.SET:
+        return new Set();
+      case Tag.ARRAY:
+        return [];
+      case Tag.OBJECT:
+        return {};
+      case Tag.ARRAY_BUFFER:
+        return ownBuffer(this.#bytes(fields[1]));
+      case Tag.VIEW:
+        return view(fields[1], this.#bytes(fields[2]));
+      case Tag.TEXT:
+        return this.#bytes(fields[1]).toString();
+      case Tag.ERROR:
+        return newError(text(fields[1]), text(fields[2]), fields[4]);
+      default:
+        throw malformed(`a boxed value (${tag})`);
+    }
+  }
+
+  #fill(tag: number, fields: readonly unknown[], shell: unknown): void {
+    if (tag === Tag.ERROR) return this.#fillError(shell as Error, fields);
+    if (tag !== Tag.MAP && tag !== Tag.SET && tag !== Tag.ARRAY && tag !== Tag.OBJECT) return;
+    const items = list(fields[1]);
+    for (let i = 0; i < items.length; i++) {
+      if (tag === Tag.SET) (shell as Set<unknown>).add(this.value(items[i]));
+      else if (tag === Tag.ARRAY) (shell as unknown[]).push(this.value(items[i]));
+      else if (tag === Tag.MAP)
+        (shell as Map<unknown, unknown>).set(this.value(items[i]), this.value(items[++i]));
+      else define(shell as object, text(items[i]), this.value(items[++i]));
+    }
+  }
+
+  #fillError(error: Error, fields: readonly unknown[]): void {
+    const own = list(fields[4]);
+    for (let i = 0; i < own.length; i += 2)
+      define(error, text(own[i]), this.value(own[i + 1]), text(own[i]) !== 'name');
+    const [hasCause, cause, errors] = list(fields[5]);
+    if (hasCause === true) define(error, 'cause', this.value(cause), false);
+    if (error instanceof AggregateError) define(error, 'errors', this.value(errors) ?? [], false);
+    const stack = text(fields[3]).slice(0, MAX_STACK);
+    if (stack !== '') define(error, 'stack', stack, false);
+  }
+
+  #bytes(value: unknown): Buffer {
+    if (value instanceof BoxedBytes) return this.#attachment(value);
+    if (value instanceof Uint8Array) return asBuffer(value);
+    throw malformed('bytes');
+  }
+}
+
+function newError(name: string, message: string, own: unknown): Error {
+  if (name === 'ElsewhereError') return new ElsewhereError(codeOf(own), message);
+  if (name === 'AggregateError') return new AggregateError([], message);
+  // The table has no prototype, so a name such as 'constructor' finds nothing.
+  const Class = ERRORS[name] ?? Error;
+  return new Class(message);
+}
+
+function codeOf(own: unknown): ElsewhereErrorCode {
+  const fields = list(own);
+  const code = fields[fields.indexOf('code') + 1];
+  return (
+    typeof code === 'string' && /^ERR_ELSEWHERE_[A-Z_]+$/.test(code)
+      ? code
+      : 'ERR_ELSEWHERE_PROTOCOL'
+  ) as ElsewhereErrorCode;
+}
+
+/** Never through a setter, and never to the prototype. */
+function define(object: object, key: string, value: unknown, enumerable = true): void {
+  if (key === '__proto__') throw malformed('a key named __proto__');
+  Object.defineProperty(object, key, { value, enumerable, writable: true, configurable: true });
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Views need memory of their own: aligned, and not shared with other values. */
+function ownBuffer(bytes: Buffer): ArrayBuffer {
+  const copy = new ArrayBuffer(bytes.length);
+  new Uint8Array(copy).set(bytes);
+  return copy;
+}
+
+function view(name: unknown, bytes: Buffer): ArrayBufferView {
+  const Class = VIEWS[text(name)];
+  const size = (Class as { BYTES_PER_ELEMENT?: number } | undefined)?.BYTES_PER_ELEMENT ?? 1;
+  if (Class === undefined || bytes.length % size !== 0) throw malformed('a view of bytes');
+  return new Class(ownBuffer(bytes));
+}
+
+function regexp(source: unknown, flags: unknown): RegExp {
+  try {
+    return new RegExp(text(source), text(flags));
+  } catch {
+    throw malformed('a regular expression');
+  }
+}
+
+function url(href: unknown): URL {
+  try {
+    return new URL(text(href));
+  } catch {
+    throw malformed('a URL');
+  }
+}
+
+function bigint(digits: unknown): bigint {
+  const written = text(digits);
+  if (!/^-?\d{1,617}$/.test(written)) throw malformed('a bigint');
+  return BigInt(written);
+}
+
+function text(value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw malformed('something that is not text');
+}
+
+function number(value: unknown): number {
+  if (typeof value === 'number') return value;
+  throw malformed('something that is not a number');
+}
+
+function list(value: unknown): unknown[] {
+  if (Array.isArray(value)) return value;
+  throw malformed('something that is not a list');
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function malformed(what: string): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_PROTOCOL',
+    `the peer broke the protocol: it sent ${what} that is malformed or out of place`,
+  );
+}

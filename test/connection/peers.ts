@@ -1,0 +1,39 @@
+/** Two connected peers over the transport in memory, with what each answers to. */
+import { MethodTable } from '../../src/connection/methods.ts';
+import { Peer } from '../../src/connection/peer.ts';
+import { memoryPair } from '../../src/transport/memory.ts';
+
+export interface Peers {
+  readonly near: Peer;
+  readonly far: Peer;
+  readonly farMethods: MethodTable;
+  readonly closed: Error[];
+}
+
+export function connectedPeers(): Peers {
+  const [nearTransport, farTransport] = memoryPair();
+  const farMethods = new MethodTable();
+  const closed: Error[] = [];
+  const make = (side: 'near' | 'far', methods: MethodTable): Peer => {
+    const peer: Peer = new Peer(side, methods, {
+      laneClosed: (_lane, error) => {
+        closed.push(error ?? new Error('closed'));
+        peer.lose(error ?? new Error('closed'));
+      },
+      goAway: () => undefined,
+    });
+    return peer;
+  };
+  const near = make('near', new MethodTable());
+  const far = make('far', farMethods);
+  near.main.attach(nearTransport);
+  far.main.attach(farTransport);
+  return { near, far, farMethods, closed };
+}
+
+/** A call as a promise. */
+export function call(peer: Peer, method: string, ...args: unknown[]): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    peer.request(method, args, (error, value) => (error === null ? resolve(value) : reject(error)));
+  });
+}
