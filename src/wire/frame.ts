@@ -85,16 +85,20 @@ export class PacketReader {
 const FOREIGN: readonly [RegExp, string][] = [
   [/^(GET|HEAD|POST|PUT|DELETE|OPTIONS|CONNECT|TRACE|PATCH|HTTP)/, 'HTTP'],
   [/^SSH-/, 'SSH'],
-  [/^\u{16}\u{3}/u, 'TLS'],
 ];
 
 /** What somebody else's first bytes would look like as a length would only confuse. */
 function refuseForeign(bytes: Buffer): void {
+  // A TLS record: handshake (22) of version 3.
+  if (bytes[0] === 22 && bytes[1] === 3) throw foreign('TLS');
   const text = bytes.toString('latin1', 0, 8);
   for (const [pattern, name] of FOREIGN) {
-    if (pattern.test(text))
-      throw broken(`this is not the elsewhere protocol: it looks like ${name}`);
+    if (pattern.test(text)) throw foreign(name);
   }
+}
+
+function foreign(name: string): ElsewhereError {
+  return broken(`this is not the elsewhere protocol: it looks like ${name}`);
 }
 
 function broken(what: string): ElsewhereError {
