@@ -1,6 +1,7 @@
 /** All patches, in the order of substitution. */
 import type { AnyPatch } from '../src/patch.ts';
-import { dnsPatch } from './dns.ts';
+import { childProcessPatch } from './child-process.ts';
+import { dnsPatch } from './dns/index.ts';
 import { fetchPatch } from './fetch.ts';
 import { fsPatch } from './files/index.ts';
 import { httpPatch } from './http.ts';
@@ -18,4 +19,5 @@ export const patches: readonly AnyPatch[] = [
   osPatch,
   stdioPatch,
   processPatch,
+  childProcessPatch,
 ];

@@ -1,6 +1,6 @@
 /** Node's low-level fs binding: the object whose functions all of lib/fs.js calls, looked up at each call. */
 import { ElsewhereError } from '../../src/base/errors.ts';
-import { nativeBinding } from '../../src/base/native-sockets.ts';
+import { nodeBinding } from '../../src/base/node-binding.ts';
 
 export type NativeFunction = (this: unknown, ...args: unknown[]) => unknown;
 
@@ -13,7 +13,7 @@ export interface FsBinding {
 
 /** Throws where Node refuses it (--permission): a patch that sees half of the calls would be worse than none. */
 export function fsBinding(): FsBinding {
-  const binding = nativeBinding<FsBinding>('fs');
+  const binding = nodeBinding<FsBinding>('fs');
   if (binding === undefined) {
     throw new ElsewhereError(
       'ERR_ELSEWHERE_UNSUPPORTED',

@@ -29,12 +29,23 @@ export type Command =
   | { readonly kind: 'shutdown' }
   | { readonly kind: 'reset' }
   | { readonly kind: 'noDelay'; readonly on: boolean }
-  | { readonly kind: 'keepAlive'; readonly on: boolean; readonly delay: number; readonly interval?: number; readonly count?: number }
+  | {
+      readonly kind: 'keepAlive';
+      readonly on: boolean;
+      readonly delay: number;
+      readonly interval?: number;
+      readonly count?: number;
+    }
   | { readonly kind: 'typeOfService'; readonly value: number };
 
 /** Far to near, in the order of the bytes. The stream's `end` means: the socket is closed. */
 export type Report =
-  | { readonly kind: 'connected'; readonly local?: Address; readonly remote?: Address; readonly took: number }
+  | {
+      readonly kind: 'connected';
+      readonly local?: Address;
+      readonly remote?: Address;
+      readonly took: number;
+    }
   | { readonly kind: 'failed'; readonly code: string; readonly syscall: string }
   | { readonly kind: 'eof' }
   | { readonly kind: 'shutdown' }

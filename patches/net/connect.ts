@@ -19,26 +19,41 @@ export function installConnect(installation: Installation): void {
   const prototype = net.Socket.prototype as unknown as { connect: Connect };
   const original = prototype.connect;
 
-  context.replace(prototype, 'connect', function connect(this: net.Socket, ...args: unknown[]): net.Socket {
-    const first = args[0] as { [symbol: symbol]: unknown } | undefined;
-    const normalized = Array.isArray(first) && first[node.normalized] ? (first as unknown as [Options, unknown]) : normalizeArgs(args);
-    const [options] = normalized;
-    const { target, run } = routes.of(options);
-    if (!refusedByNode(this, options)) prepare(installation, this, options, target);
-    if (target !== undefined) normalized[0] = withPatience(options, target);
-    return run(() => Reflect.apply(original, this, [normalized]));
-  });
+  context.replace(
+    prototype,
+    'connect',
+    function connect(this: net.Socket, ...args: unknown[]): net.Socket {
+      const first = args[0] as { [symbol: symbol]: unknown } | undefined;
+      const normalized =
+        Array.isArray(first) && first[node.normalized]
+          ? (first as unknown as [Options, unknown])
+          : normalizeArgs(args);
+      const [options] = normalized;
+      const { target, run } = routes.of(options);
+      if (!refusedByNode(this, options)) prepare(installation, this, options, target);
+      if (target !== undefined) normalized[0] = withPatience(options, target);
+      return run(() => Reflect.apply(original, this, [normalized]));
+    },
+  );
 
   keepRemote(installation);
 }
 
 /** Node does nothing, or throws, before it looks at the handle. */
 function refusedByNode(socket: net.Socket, options: Options): boolean {
-  return inside(socket)._parent?.connecting === true || (options['port'] === undefined && options['path'] == null);
+  return (
+    inside(socket)._parent?.connecting === true ||
+    (options['port'] === undefined && options['path'] == null)
+  );
 }
 
 /** Gives the socket the handle that Node would create next, of the right side. */
-function prepare(installation: Installation, socket: net.Socket, options: Options, target: NetTarget | undefined): void {
+function prepare(
+  installation: Installation,
+  socket: net.Socket,
+  options: Options,
+  target: NetTarget | undefined,
+): void {
   const { node, handles } = installation;
   const internal = inside(socket);
   // As the original is about to do.
@@ -48,7 +63,8 @@ function prepare(installation: Installation, socket: net.Socket, options: Option
   if (handle === null) {
     if (target !== undefined) setHandle(node, socket, new Remote(target));
   } else if (isOwnTlsWrap(handle)) {
-    if (linkOf(handle._parent)?.target !== target) rewrapTls(node, socket, freshHandle(node, Remote, target));
+    if (linkOf(handle._parent)?.target !== target)
+      rewrapTls(node, socket, freshHandle(node, Remote, target));
   } else if (target !== undefined && linkOf(handle) === undefined) {
     refuseLocalHandle(internal);
   }
@@ -65,13 +81,17 @@ function forget(socket: SocketInside): void {
 }
 
 function setHandle(node: Internals, socket: net.Socket, handle: object): void {
-  const reinitialize = Reflect.get(net.Socket.prototype, node.reinitialize) as (handle: object) => void;
+  const reinitialize = Reflect.get(net.Socket.prototype, node.reinitialize) as (
+    handle: object,
+  ) => void;
   Reflect.apply(reinitialize, socket, [handle]);
 }
 
 /** Node 26: a socket that adopted a `net.BoundSocket` is bound on this machine and would connect from it. */
 function refuseLocalHandle(socket: SocketInside): void {
-  const bound = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === 'kBoundSource');
+  const bound = Object.getOwnPropertySymbols(socket).find(
+    (symbol) => symbol.description === 'kBoundSource',
+  );
   if (bound === undefined || socket[bound] !== true) return;
   throw new ElsewhereError(
     'ERR_ELSEWHERE_UNSUPPORTED',
@@ -87,9 +107,14 @@ function withPatience(options: Options, target: NetTarget): Options {
   if (options['path'] || options['autoSelectFamily'] === false) return options;
   const given = options['autoSelectFamilyAttemptTimeout'];
   // Anything else is for Node to refuse.
-  if (given !== undefined && given !== null && !(Number.isInteger(given) && (given as number) >= 1)) return options;
-  const timeout = (given as number | null | undefined) ?? net.getDefaultAutoSelectFamilyAttemptTimeout();
-  return { ...options, autoSelectFamilyAttemptTimeout: timeout + roundTripAllowance(target.connection) };
+  if (given !== undefined && given !== null && !(Number.isInteger(given) && (given as number) >= 1))
+    return options;
+  const timeout =
+    (given as number | null | undefined) ?? net.getDefaultAutoSelectFamilyAttemptTimeout();
+  return {
+    ...options,
+    autoSelectFamilyAttemptTimeout: timeout + roundTripAllowance(target.connection),
+  };
 }
 
 /** Happy eyeballs gives its second and later attempts a new local handle each. */
@@ -97,7 +122,11 @@ function keepRemote({ context, node, handles }: Installation): void {
   const prototype = net.Socket.prototype as unknown as Record<symbol, (handle: object) => void>;
   const original = prototype[node.reinitialize];
   if (original === undefined) return;
-  context.replace(prototype, node.reinitialize, function reinitialize(this: net.Socket, handle: object): void {
-    Reflect.apply(original, this, [sameSide(node, handles, inside(this)._handle, handle)]);
-  });
+  context.replace(
+    prototype,
+    node.reinitialize,
+    function reinitialize(this: net.Socket, handle: object): void {
+      Reflect.apply(original, this, [sameSide(node, handles, inside(this)._handle, handle)]);
+    },
+  );
 }

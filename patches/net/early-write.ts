@@ -10,7 +10,13 @@ import { linkOf } from './link.ts';
 
 type Chunk = { readonly chunk: string | Uint8Array; readonly encoding: BufferEncoding };
 type Data = string | Uint8Array | (Chunk[] & { allBuffers?: boolean });
-type WriteGeneric = (this: net.Socket, writev: boolean, data: Data, encoding: BufferEncoding, done: unknown) => unknown;
+type WriteGeneric = (
+  this: net.Socket,
+  writev: boolean,
+  data: Data,
+  encoding: BufferEncoding,
+  done: unknown,
+) => unknown;
 
 /** More is not worth sending ahead of knowing whether anybody listens. */
 const LIMIT = 64 * 1024;
@@ -19,16 +25,22 @@ export function installEarlyWrites({ context }: Installation): void {
   const prototype = net.Socket.prototype as unknown as { _writeGeneric: WriteGeneric };
   const original = prototype._writeGeneric;
 
-  context.replace(prototype, '_writeGeneric', function _writeGeneric(this: net.Socket, writev, data, encoding, done) {
-    if (this.connecting) sendEarly(this, data, encoding);
-    return Reflect.apply(original, this, [writev, data, encoding, done]);
-  });
+  context.replace(
+    prototype,
+    '_writeGeneric',
+    function _writeGeneric(this: net.Socket, writev, data, encoding, done) {
+      if (this.connecting) sendEarly(this, data, encoding);
+      return Reflect.apply(original, this, [writev, data, encoding, done]);
+    },
+  );
 }
 
 function sendEarly(socket: net.Socket, data: Data, encoding: BufferEncoding): void {
   const link = linkOf(inside(socket)._handle);
   if (link === undefined) return;
-  const bytes = Array.isArray(data) ? Buffer.concat(data.map(({ chunk, encoding: own }) => bytesOf(chunk, own))) : bytesOf(data, encoding);
+  const bytes = Array.isArray(data)
+    ? Buffer.concat(data.map(({ chunk, encoding: own }) => bytesOf(chunk, own)))
+    : bytesOf(data, encoding);
   if (bytes.length <= LIMIT) link.writeEarly(bytes);
 }
 

@@ -1,7 +1,9 @@
 /** Error numbers and Node's error shapes. Numbers differ between systems, so the wire carries names only. */
 import { getSystemErrorMap, getSystemErrorName } from 'node:util';
 
-const numbers: Map<string, number> = new Map([...getSystemErrorMap()].map(([number, [name]]) => [name, number]));
+const numbers: Map<string, number> = new Map(
+  [...getSystemErrorMap()].map(([number, [name]]) => [name, number]),
+);
 const UNKNOWN = -4094;
 
 /** This machine's (negative) number for an error code of the far side. */
@@ -14,14 +16,23 @@ export function isSystemCode(code: string): boolean {
 }
 
 /** As Node's ErrnoException: same message, same own properties in the same order. */
-export function systemError(errno: number, syscall: string, cause?: unknown): NodeJS.ErrnoException {
+export function systemError(
+  errno: number,
+  syscall: string,
+  cause?: unknown,
+): NodeJS.ErrnoException {
   const code = getSystemErrorName(errno);
   const error = new Error(`${syscall} ${code}`, cause === undefined ? undefined : { cause });
   return Object.assign(error, { errno, code, syscall });
 }
 
 /** As Node's ExceptionWithHostPort. */
-export function addressError(errno: number, syscall: string, address: string, port: number): NodeJS.ErrnoException {
+export function addressError(
+  errno: number,
+  syscall: string,
+  address: string,
+  port: number,
+): NodeJS.ErrnoException {
   const code = getSystemErrorName(errno);
   const place = port > 0 ? `${address}:${port}` : address;
   const error = new Error(`${syscall} ${code} ${place}`);

@@ -1,7 +1,7 @@
 /** Refuses what cannot be done with a remote socket and would crash or hang Node: handing it to another process. */
-import childProcess from 'node:child_process';
 import net from 'node:net';
 import { ElsewhereError } from '../../src/base/errors.ts';
+import { nodeBinding } from '../../src/base/node-binding.ts';
 import type { Installation } from './installation.ts';
 import { inside } from './internals.ts';
 import { linkOf } from './link.ts';
@@ -25,7 +25,12 @@ function guardSend({ context, node }: Installation): void {
     return Reflect.apply(original, this, args);
   };
   // Inherited by the Pipe class; defined on it so that other streams pay nothing.
-  context.redefine(prototype, 'writeUtf8String', { value, writable: true, enumerable: false, configurable: true });
+  context.redefine(prototype, 'writeUtf8String', {
+    value,
+    writable: true,
+    enumerable: false,
+    configurable: true,
+  });
 }
 
 /** Node has taken the handle from its socket before it writes the message. */
@@ -34,21 +39,19 @@ function restoreOwner(handle: object, owner: symbol): void {
   if (socket instanceof net.Socket) inside(socket)._handle ??= handle;
 }
 
-/** `spawn(…, { stdio: [socket] })` would abort the process. */
+/** `spawn(…, { stdio: [socket] })` would abort the process: the native half takes the handle for one of its own. */
 function guardSpawn({ context }: Installation): void {
-  const prototype = childProcess.ChildProcess.prototype as unknown as { spawn: Method };
+  const prototype = nodeBinding<{ Process: { prototype: { spawn: Method } } }>('process_wrap')
+    ?.Process.prototype;
+  if (prototype === undefined) return;
   const original = prototype.spawn;
   context.replace(prototype, 'spawn', function spawn(this: object, ...args: unknown[]): unknown {
-    const { stdio } = (args[0] ?? {}) as { stdio?: unknown };
-    if (Array.isArray(stdio) && stdio.some(isRemote)) throw unsupported('the stdio of a child process');
+    const { stdio } = (args[0] ?? {}) as { stdio?: readonly { handle?: unknown }[] };
+    if (stdio?.some(({ handle }) => linkOf(handle) !== undefined)) {
+      throw unsupported('the stdio of a child process');
+    }
     return Reflect.apply(original, this, args);
   });
-}
-
-function isRemote(entry: unknown): boolean {
-  if (typeof entry !== 'object' || entry === null) return false;
-  const { _handle, handle } = entry as { _handle?: unknown; handle?: unknown };
-  return [entry, _handle, handle].some((candidate) => linkOf(candidate) !== undefined);
 }
 
 function unsupported(what: string): ElsewhereError {

@@ -93,7 +93,12 @@ export const common: object = {
   setPendingInstances: unsupported,
 };
 
-function connectTcp(this: RemoteHandle, request: ConnectRequest, address: string, port: number): number {
+function connectTcp(
+  this: RemoteHandle,
+  request: ConnectRequest,
+  address: string,
+  port: number,
+): number {
   return this[LINK].connect(request, { ...this[LINK].bound, address, port });
 }
 
@@ -123,8 +128,17 @@ export const tcpOnly: object = {
   setNoDelay(this: RemoteHandle, on: boolean): number {
     return tell(this, { kind: 'noDelay', on });
   },
-  setKeepAlive(this: RemoteHandle, on: boolean, delay: number, interval?: number, count?: number): number {
-    const more = { ...(interval === undefined ? {} : { interval }), ...(count === undefined ? {} : { count }) };
+  setKeepAlive(
+    this: RemoteHandle,
+    on: boolean,
+    delay: number,
+    interval?: number,
+    count?: number,
+  ): number {
+    const more = {
+      ...(interval === undefined ? {} : { interval }),
+      ...(count === undefined ? {} : { count }),
+    };
     return tell(this, { kind: 'keepAlive', on, delay, ...more });
   },
   // Node 26 and later; a far side that is older cannot do it.

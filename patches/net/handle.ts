@@ -21,7 +21,10 @@ export function setTlsReader(handle: object, socket: Owner): void {
 }
 
 export function defineHandles(node: Internals): HandleClasses {
-  return { RemoteTcp: defineHandle(node, 'TCP', tcpOnly), RemotePipe: defineHandle(node, 'Pipe', {}) };
+  return {
+    RemoteTcp: defineHandle(node, 'TCP', tcpOnly),
+    RemotePipe: defineHandle(node, 'Pipe', {}),
+  };
 }
 
 function defineHandle(node: Internals, kind: 'TCP' | 'Pipe', own: object): HandleClass {
@@ -29,17 +32,22 @@ function defineHandle(node: Internals, kind: 'TCP' | 'Pipe', own: object): Handl
   class Remote extends node.JSStream {
     constructor(target: NetTarget) {
       super();
-      const owner = (): Owner | undefined => tlsReaders.get(this) ?? (Reflect.get(this, node.owner) as Owner | undefined);
+      const owner = (): Owner | undefined =>
+        tlsReaders.get(this) ?? (Reflect.get(this, node.owner) as Owner | undefined);
       const link = new Link({ stream: this, owner, phantom: () => new native(0) }, target);
       Object.defineProperty(this, LINK, { value: link });
     }
   }
   // Programs tell handles apart by this name.
   Object.defineProperty(Remote, 'name', { value: kind });
-  for (const methods of [common, own]) Object.defineProperties(Remote.prototype, Object.getOwnPropertyDescriptors(methods));
+  for (const methods of [common, own])
+    Object.defineProperties(Remote.prototype, Object.getOwnPropertyDescriptors(methods));
   Object.defineProperties(Remote.prototype, overNative(node.JSStream.prototype));
   // `instanceof TCP` must hold (resetAndDestroy asks), while JSStream's own natives stay within reach.
-  Object.setPrototypeOf(Remote.prototype, Object.create(native.prototype as object, inherited(node.JSStream.prototype)) as object);
+  Object.setPrototypeOf(
+    Remote.prototype,
+    Object.create(native.prototype as object, inherited(node.JSStream.prototype)) as object,
+  );
   return Remote as unknown as HandleClass;
 }
 
@@ -50,7 +58,8 @@ function defineHandle(node: Internals, kind: 'TCP' | 'Pipe', own: object): Handl
 function inherited(prototype: object): PropertyDescriptorMap {
   const members: PropertyDescriptorMap = {};
   for (const [key, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
-    const keeps = !('value' in descriptor) || (key !== 'onread' && typeof descriptor.value === 'function');
+    const keeps =
+      !('value' in descriptor) || (key !== 'onread' && typeof descriptor.value === 'function');
     members[key] = keeps ? descriptor : passedOn(prototype, key);
   }
   return members;
@@ -73,7 +82,8 @@ type NativeMethod = (this: RemoteHandle, ...args: unknown[]) => unknown;
 function overNative(prototype: object): PropertyDescriptorMap {
   const nativeMethod = (name: string): NativeMethod => Reflect.get(prototype, name) as NativeMethod;
   const methods: PropertyDescriptorMap = {};
-  for (const name of WRITES) methods[name] = { configurable: true, writable: true, value: writeOver(nativeMethod(name)) };
+  for (const name of WRITES)
+    methods[name] = { configurable: true, writable: true, value: writeOver(nativeMethod(name)) };
   const useUserBuffer = nativeMethod('useUserBuffer');
   methods['useUserBuffer'] = {
     configurable: true,
@@ -103,7 +113,12 @@ function writeOver(native: NativeMethod): NativeMethod {
 }
 
 /** `next`, or a remote handle in its place when the one before it was remote. */
-export function sameSide(node: Internals, handles: HandleClasses, before: SocketInside['_handle'], next: object): object {
+export function sameSide(
+  node: Internals,
+  handles: HandleClasses,
+  before: SocketInside['_handle'],
+  next: object,
+): object {
   const link = linkOf(before) ?? linkOf(before?._parent);
   if (link === undefined || !(next instanceof node.TCP) || linkOf(next) !== undefined) return next;
   next.close();

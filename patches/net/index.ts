@@ -4,4 +4,8 @@ import type { NetCalls, NetStreams } from './api.ts';
 import { netLocal } from './local.ts';
 import { netRemote } from './remote.ts';
 
-export const netPatch: AnyPatch = definePatch<NetCalls, NetStreams>({ name: 'net', local: netLocal, remote: netRemote });
+export const netPatch: AnyPatch = definePatch<NetCalls, NetStreams>({
+  name: 'net',
+  local: netLocal,
+  remote: netRemote,
+});

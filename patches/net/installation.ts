@@ -11,4 +11,3 @@ export interface Installation {
   readonly handles: HandleClasses;
   readonly routes: Routes;
 }
-

@@ -10,7 +10,15 @@ import { nodeBinding } from '../../src/base/node-binding.ts';
 
 /** A pending request of Node's, as its own code made it; `oncomplete` may have been taken away meanwhile. */
 export interface ConnectRequest {
-  oncomplete?: ((status: number, handle: object, request: object, readable: boolean, writable: boolean) => void) | undefined;
+  oncomplete?:
+    | ((
+        status: number,
+        handle: object,
+        request: object,
+        readable: boolean,
+        writable: boolean,
+      ) => void)
+    | undefined;
 }
 
 /** What Node's JSStream offers: a native stream whose operations are carried out by JavaScript. */
@@ -54,7 +62,9 @@ export function inside(socket: net.Socket): SocketInside {
   return socket as unknown as SocketInside;
 }
 
-const NetWithNormalize = net as unknown as { _normalizeArgs(args: unknown[]): [Record<PropertyKey, unknown>, unknown] };
+const NetWithNormalize = net as unknown as {
+  _normalizeArgs(args: unknown[]): [Record<PropertyKey, unknown>, unknown];
+};
 
 /** The arguments of `connect` in the one form that Node's own code passes on: [options, callback]. */
 export function normalizeArgs(args: unknown[]): [Record<PropertyKey, unknown>, unknown] {
@@ -108,8 +118,14 @@ function jsStreamOfTls(): Internals['JSStream'] {
 }
 
 function symbolOf(object: object, description: string): symbol {
-  for (let at: object | null = object; at !== null; at = Object.getPrototypeOf(at) as object | null) {
-    const found = Object.getOwnPropertySymbols(at).find((symbol) => symbol.description === description);
+  for (
+    let at: object | null = object;
+    at !== null;
+    at = Object.getPrototypeOf(at) as object | null
+  ) {
+    const found = Object.getOwnPropertySymbols(at).find(
+      (symbol) => symbol.description === description,
+    );
     if (found !== undefined) return found;
   }
   throw unknownNode(description);

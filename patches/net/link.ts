@@ -20,7 +20,9 @@ export const LINK: unique symbol = Symbol('elsewhere.link');
 
 /** The link of a handle, when it is a remote one. */
 export function linkOf(handle: unknown): Link | undefined {
-  return typeof handle === 'object' && handle !== null ? (handle as { [LINK]?: Link })[LINK] : undefined;
+  return typeof handle === 'object' && handle !== null
+    ? (handle as { [LINK]?: Link })[LINK]
+    : undefined;
 }
 
 /** The socket above a handle, as far as the link deals with it. */
@@ -56,7 +58,9 @@ export class Link implements StreamHandler {
   writingNow = false;
 
   readonly #around: LinkSurroundings;
-  readonly #resource: AsyncResource = new AsyncResource('ELSEWHERESOCKET', { requireManualDestroy: true });
+  readonly #resource: AsyncResource = new AsyncResource('ELSEWHERESOCKET', {
+    requireManualDestroy: true,
+  });
   readonly #outbox: Outbox;
   readonly #early: Command[] = [];
   #ahead: Uint8Array | undefined;
@@ -87,7 +91,8 @@ export class Link implements StreamHandler {
   // What Node asks of the handle.
 
   connect(request: ConnectRequest, dial: Dial): number {
-    if (this.#state !== 'new') return errnoOf(this.#state === 'connecting' ? 'EALREADY' : 'EISCONN');
+    if (this.#state !== 'new')
+      return errnoOf(this.#state === 'connecting' ? 'EALREADY' : 'EISCONN');
     this.#state = 'connecting';
     this.#attempt = { request, dial, since: performance.now() };
     this.#stream = this.target.open('connect', [dial], this);
@@ -101,7 +106,8 @@ export class Link implements StreamHandler {
   writeEarly(bytes: Uint8Array): void {
     if (this.#ahead !== undefined) return;
     this.#ahead = bytes;
-    if (this.#stream !== undefined && this.#state === 'connecting') this.#sendAhead(this.#stream, bytes);
+    if (this.#stream !== undefined && this.#state === 'connecting')
+      this.#sendAhead(this.#stream, bytes);
   }
 
   #sendAhead(stream: ByteStream, bytes: Uint8Array): void {
@@ -233,7 +239,8 @@ export class Link implements StreamHandler {
   }
 
   #lose(error: Error): void {
-    if (this.#state === 'connecting') return this.#connectFailed({ code: refusalCode(error), syscall: 'connect', cause: error });
+    if (this.#state === 'connecting')
+      return this.#connectFailed({ code: refusalCode(error), syscall: 'connect', cause: error });
     if (this.#state === 'open') this.#fail({ code: 'ECONNRESET', syscall: 'read', cause: error });
   }
 
@@ -252,14 +259,24 @@ export class Link implements StreamHandler {
     this.#state = 'failed';
     this.#settleHold();
     if (failure.syscall === 'bind' && this.#refuseBind(failure.code)) return;
-    this.#answer(errnoOf(failure.code));
+    const forgetCause = giveCause(this.#around.owner(), failure.cause);
+    try {
+      this.#answer(errnoOf(failure.code));
+    } finally {
+      forgetCause();
+    }
   }
 
   /** Node binds before it connects, and reports that apart. Among several attempts it would go on with the next: we can't. */
   #refuseBind(code: string): boolean {
     const owner = this.#around.owner();
     const dial = this.#attempt?.dial;
-    if (owner === undefined || dial?.localAddress === undefined || owner.autoSelectFamilyAttemptedAddresses !== undefined) return false;
+    if (
+      owner === undefined ||
+      dial?.localAddress === undefined ||
+      owner.autoSelectFamilyAttemptedAddresses !== undefined
+    )
+      return false;
     const error = addressError(errnoOf(code), 'bind', dial.localAddress, dial.localPort ?? 0);
     this.#resource.runInAsyncScope(() => owner.destroy(error));
     return true;
@@ -271,11 +288,20 @@ export class Link implements StreamHandler {
     this.#attempt = undefined;
     const oncomplete = attempt?.request.oncomplete;
     if (attempt === undefined || typeof oncomplete !== 'function') return;
-    this.#resource.runInAsyncScope(oncomplete, attempt.request, status, this.#around.stream, attempt.request, true, true);
+    this.#resource.runInAsyncScope(
+      oncomplete,
+      attempt.request,
+      status,
+      this.#around.stream,
+      attempt.request,
+      true,
+      true,
+    );
   }
 
   #broken(failure: Failure): void {
-    for (const request of this.#outbox.forsake()) enqueue(() => this.#around.stream.finishWrite(request, errnoOf(failure.code)));
+    for (const request of this.#outbox.forsake())
+      enqueue(() => this.#around.stream.finishWrite(request, errnoOf(failure.code)));
     this.#shutdownDone();
     this.reader.arrived(failure);
   }
@@ -308,7 +334,8 @@ export class Link implements StreamHandler {
   // What keeps the process alive.
 
   #settleHold(): void {
-    const wanted = this.#state === 'closed' ? !this.#outbox.empty : this.#referenced && this.#busy();
+    const wanted =
+      this.#state === 'closed' ? !this.#outbox.empty : this.#referenced && this.#busy();
     if (wanted === this.#holding) return;
     this.#holding = wanted;
     if (wanted) this.target.hold();
@@ -316,9 +343,26 @@ export class Link implements StreamHandler {
   }
 
   #busy(): boolean {
-    if (this.#state === 'connecting' || this.#shutdown !== undefined || this.#outbox.owed > 0) return true;
+    if (this.#state === 'connecting' || this.#shutdown !== undefined || this.#outbox.owed > 0)
+      return true;
     return this.#state === 'open' && this.reader.active;
   }
+}
+
+/**
+ * Node makes the error of a failed connect by itself, from a number. The one place to meet it is the socket's `destroy`,
+ * for as long as Node deals with the failure.
+ */
+function giveCause(owner: Owner | undefined, cause: unknown): () => void {
+  if (owner === undefined || cause === undefined || Object.hasOwn(owner, 'destroy'))
+    return () => undefined;
+  const { destroy } = owner;
+  const value = function destroyWithCause(this: Owner, error: Error): unknown {
+    Object.defineProperty(error, 'cause', { value: cause, writable: true, configurable: true });
+    return Reflect.apply(destroy, this, [error]);
+  };
+  Object.defineProperty(owner, 'destroy', { value, writable: true, configurable: true });
+  return () => void Reflect.deleteProperty(owner, 'destroy');
 }
 
 /** The far side refused the stream with a system's code (EMFILE, EACCES), or it is out of reach. */

@@ -70,13 +70,20 @@ function target(dial: Dial): net.NetConnectOpts {
 function addresses(socket: net.Socket): { local?: Address; remote?: Address } {
   const { localAddress, localFamily, localPort, remoteAddress, remoteFamily, remotePort } = socket;
   const known: { local?: Address; remote?: Address } = {};
-  if (localAddress !== undefined) known.local = { address: localAddress, family: localFamily ?? '', port: localPort ?? 0 };
-  if (remoteAddress !== undefined) known.remote = { address: remoteAddress, family: remoteFamily ?? '', port: remotePort ?? 0 };
+  if (localAddress !== undefined)
+    known.local = { address: localAddress, family: localFamily ?? '', port: localPort ?? 0 };
+  if (remoteAddress !== undefined)
+    known.remote = { address: remoteAddress, family: remoteFamily ?? '', port: remotePort ?? 0 };
   return known;
 }
 
 interface NewerSocket {
-  setKeepAlive(options: { enable: boolean; initialDelay: number; interval?: number; count?: number }): void;
+  setKeepAlive(options: {
+    enable: boolean;
+    initialDelay: number;
+    interval?: number;
+    count?: number;
+  }): void;
   setTypeOfService?(value: number): void;
 }
 
@@ -106,8 +113,15 @@ function keepAlive(socket: net.Socket, command: Command & { kind: 'keepAlive' })
     return;
   }
   // Node 26 takes an object; older versions would take it for "true".
-  const options = { enable: on, initialDelay: delay * 1000, ...(interval === undefined ? {} : { interval: interval * 1000 }) };
-  (socket as unknown as NewerSocket).setKeepAlive({ ...options, ...(count === undefined ? {} : { count }) });
+  const options = {
+    enable: on,
+    initialDelay: delay * 1000,
+    ...(interval === undefined ? {} : { interval: interval * 1000 }),
+  };
+  (socket as unknown as NewerSocket).setKeepAlive({
+    ...options,
+    ...(count === undefined ? {} : { count }),
+  });
 }
 
 /** The near side closed its handle: like the kernel, we still send what was written. */

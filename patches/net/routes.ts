@@ -29,12 +29,17 @@ export class Routes {
     if (mark === undefined) return { target: this.#context.target(), run: (fn) => fn() };
     if (mark === MARKED_LOCAL) return { target: undefined, run: (fn) => this.#context.locally(fn) };
     const scope = mark as ScopeView;
-    if (scope === this.#context.scope()) return { target: this.#context.target(), run: (fn) => fn() };
+    if (scope === this.#context.scope())
+      return { target: this.#context.target(), run: (fn) => fn() };
     return { target: this.#targetOf(scope), run: (fn) => scope.run(fn) };
   }
 
   #targetOf(scope: ScopeView): NetTarget | undefined {
-    if (!this.#targets.has(scope)) this.#targets.set(scope, scope.run(() => this.#context.target()));
+    if (!this.#targets.has(scope))
+      this.#targets.set(
+        scope,
+        scope.run(() => this.#context.target()),
+      );
     return this.#targets.get(scope);
   }
 }

@@ -14,7 +14,10 @@ type WrapHandle = (wrap: object | null, handle: object | undefined, ...rest: unk
 
 /** True for the handle of a TLS socket that makes its own connection, false for one laid over another socket. */
 export function isOwnTlsWrap(handle: Handle): handle is Handle & { _parent: object } {
-  return handle._parent !== undefined && (handle._parentWrap === null || handle._parentWrap === undefined);
+  return (
+    handle._parent !== undefined &&
+    (handle._parentWrap === null || handle._parentWrap === undefined)
+  );
 }
 
 /** Puts a TLS socket that has not connected yet on another handle. */
@@ -26,22 +29,27 @@ export function rewrapTls(node: Internals, socket: net.Socket, handle: object): 
 }
 
 export function installTls({ context, node, handles, routes }: Installation): void {
-  const prototype = tls.TLSSocket.prototype as unknown as { _wrapHandle: WrapHandle; _tlsOptions: { pipe?: unknown } } & Record<
-    symbol,
-    (handle: object) => void
-  >;
+  const prototype = tls.TLSSocket.prototype as unknown as {
+    _wrapHandle: WrapHandle;
+    _tlsOptions: { pipe?: unknown };
+  } & Record<symbol, (handle: object) => void>;
 
   const wrapHandle = prototype._wrapHandle;
-  context.replace(prototype, '_wrapHandle', function _wrapHandle(this: typeof prototype, wrap, handle, ...rest): object {
-    const target = wrap === null && handle === undefined ? routes.current() : undefined;
-    let used = handle;
-    if (target !== undefined) {
-      used = new (this._tlsOptions.pipe ? handles.RemotePipe : handles.RemoteTcp)(target);
-      Reflect.set(used, node.owner, this);
-    }
-    if (linkOf(used) !== undefined && used !== undefined) setTlsReader(used, this as unknown as Owner);
-    return Reflect.apply(wrapHandle, this, [wrap, used, ...rest]);
-  });
+  context.replace(
+    prototype,
+    '_wrapHandle',
+    function _wrapHandle(this: typeof prototype, wrap, handle, ...rest): object {
+      const target = wrap === null && handle === undefined ? routes.current() : undefined;
+      let used = handle;
+      if (target !== undefined) {
+        used = new (this._tlsOptions.pipe ? handles.RemotePipe : handles.RemoteTcp)(target);
+        Reflect.set(used, node.owner, this);
+      }
+      if (linkOf(used) !== undefined && used !== undefined)
+        setTlsReader(used, this as unknown as Owner);
+      return Reflect.apply(wrapHandle, this, [wrap, used, ...rest]);
+    },
+  );
 
   const reinitialize = prototype[node.reinitialize];
   if (reinitialize === undefined) return;

@@ -2,6 +2,7 @@
  * The socket handles under node:net, for connecting and blocking inside one tick. `process.binding` is how they are
  * reached on Node 20 to 26 (it warns only with --pending-deprecation, and is refused under --permission).
  */
+import { nodeBinding } from './node-binding.ts';
 
 /** A libuv stream handle, as far as it is used here. */
 export interface NativeHandle {
@@ -26,24 +27,9 @@ interface PipeWrap {
   readonly constants: { readonly SOCKET: number };
 }
 
-/** Undefined where Node refuses it. */
-export function nativeBinding<T>(name: string): T | undefined {
-  const holder = process as { binding?: (name: string) => unknown; noDeprecation?: boolean };
-  const before = holder.noDeprecation;
-  holder.noDeprecation = true;
-  try {
-    return holder.binding?.(name) as T | undefined;
-  } catch {
-    return undefined;
-  } finally {
-    if (before === undefined) delete holder.noDeprecation;
-    else holder.noDeprecation = before;
-  }
-}
-
 /** Begins to connect; libuv has done the system call when this returns, so the descriptor is there. Negative: an errno. */
 export function connectTcp(host: string, port: number): { handle: NativeHandle; status: number } {
-  const wrap = nativeBinding<TcpWrap>('tcp_wrap') as TcpWrap;
+  const wrap = nodeBinding<TcpWrap>('tcp_wrap') as TcpWrap;
   const handle = new wrap.TCP(wrap.constants.SOCKET);
   const request = Object.assign(new wrap.TCPConnectWrap(), { oncomplete: () => undefined });
   const status = host.includes(':')
@@ -55,7 +41,7 @@ export function connectTcp(host: string, port: number): { handle: NativeHandle; 
 }
 
 export function connectPipe(path: string): { handle: NativeHandle; status: number } {
-  const wrap = nativeBinding<PipeWrap>('pipe_wrap') as PipeWrap;
+  const wrap = nodeBinding<PipeWrap>('pipe_wrap') as PipeWrap;
   const handle = new wrap.Pipe(wrap.constants.SOCKET);
   const request = Object.assign(new wrap.PipeConnectWrap(), { oncomplete: () => undefined });
   // Returns nothing on Node 20 and 22: a failure shows at the first write there.
@@ -64,5 +50,5 @@ export function connectPipe(path: string): { handle: NativeHandle; status: numbe
 
 /** Whether this process can block on sockets of its own. */
 export function canBlock(): boolean {
-  return process.platform !== 'win32' && nativeBinding('tcp_wrap') !== undefined;
+  return process.platform !== 'win32' && nodeBinding('tcp_wrap') !== undefined;
 }

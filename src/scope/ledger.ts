@@ -1,12 +1,11 @@
 /**
- * The list of what was substituted, undone in reverse. Property descriptors are kept and restored exactly; the second
- * substitution of one property is refused, since undoing in reverse could then restore the wrong one.
+ * The list of what was substituted, undone in reverse. Property descriptors are kept and restored exactly, also where two
+ * patches substitute the same property: the later one then wraps the earlier.
  */
 import { ElsewhereError } from '../base/errors.ts';
 
 export class Ledger {
   #undo: (() => void)[] = [];
-  #taken = new Map<object, Set<PropertyKey>>();
 
   /** Replaces a data property, keeping its attributes. Returns the value before. */
   replace<T extends object, K extends keyof T>(object: T, key: K, value: T[K]): T[K] {
@@ -28,7 +27,6 @@ export class Ledger {
     key: PropertyKey,
     descriptor: PropertyDescriptor,
   ): PropertyDescriptor | undefined {
-    this.#claim(object, key);
     const before = Object.getOwnPropertyDescriptor(object, key);
     if (before?.configurable === false) this.#assign(object, key, descriptor, before);
     else this.#define(object, key, descriptor, before);
@@ -64,13 +62,6 @@ export class Ledger {
     this.onUninstall(() => Reflect.set(object, key, before.value));
   }
 
-  #claim(object: object, key: PropertyKey): void {
-    const keys = this.#taken.get(object) ?? new Set();
-    if (keys.has(key))
-      throw new ElsewhereError('ERR_ELSEWHERE_ARGUMENT', `${String(key)} is substituted twice`);
-    this.#taken.set(object, keys.add(key));
-  }
-
   onUninstall(undo: () => void): void {
     this.#undo.push(undo);
   }
@@ -79,7 +70,6 @@ export class Ledger {
   undo(): void {
     const steps = this.#undo.reverse();
     this.#undo = [];
-    this.#taken = new Map();
     for (const step of steps) step();
   }
 }

@@ -2,7 +2,15 @@
 import type net from 'node:net';
 
 /** What depends on how bytes were cut into packets or on the reader's own timing. */
-const UNTOLD = new Set(['resume', 'pause', 'readable', 'newListener', 'removeListener', 'drain', 'prefinish']);
+const UNTOLD = new Set([
+  'resume',
+  'pause',
+  'readable',
+  'newListener',
+  'removeListener',
+  'drain',
+  'prefinish',
+]);
 
 export class Recorder {
   readonly lines: string[] = [];
@@ -23,7 +31,8 @@ export class Recorder {
     const { emit } = socket;
     socket.emit = (event: string | symbol, ...args: unknown[]): boolean => {
       if (event === 'data') this.#data += String(args[0]);
-      else if (!UNTOLD.has(String(event))) this.note(`${String(event)}(${args.map(summary).join(', ')}) ${state(socket)}`);
+      else if (!UNTOLD.has(String(event)))
+        this.note(`${String(event)}(${args.map(summary).join(', ')}) ${state(socket)}`);
       return Reflect.apply(emit, socket, [event, ...args]) as boolean;
     };
   }
@@ -44,17 +53,23 @@ export class Recorder {
 
 function state(socket: net.Socket): string {
   const { readyState, pending, connecting, destroyed, bytesRead, bytesWritten } = socket;
-  const flags = [pending && 'pending', connecting && 'connecting', destroyed && 'destroyed'].filter(Boolean);
+  const flags = [pending && 'pending', connecting && 'connecting', destroyed && 'destroyed'].filter(
+    Boolean,
+  );
   return [readyState, ...flags, `${bytesRead}/${bytesWritten}`].join(' ');
 }
 
 export function summary(value: unknown): string {
   if (value instanceof Error) return errorSummary(value);
-  return typeof value === 'object' && value !== null ? value.constructor.name : JSON.stringify(value) ?? 'undefined';
+  return typeof value === 'object' && value !== null
+    ? value.constructor.name
+    : (JSON.stringify(value) ?? 'undefined');
 }
 
 function errorSummary(error: Error): string {
-  const own = Object.entries(error).map(([key, value]) => (key === 'cause' ? key : `${key}=${summary(value)}`));
+  const own = Object.entries(error).map(([key, value]) =>
+    key === 'cause' ? key : `${key}=${summary(value)}`,
+  );
   const inner = error instanceof AggregateError ? ` [${error.errors.map(summary).join('; ')}]` : '';
   return `${error.name}: ${error.message} {${own.join(' ')}}${inner}`;
 }
