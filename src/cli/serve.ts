@@ -46,8 +46,10 @@ export const serveCommand: Command = {
       ...(file === undefined ? {} : { token: tokenFrom(file) }),
       classic: values['no-classic'] !== true,
     });
+    // Before the URL is known to anybody: who reads it may already send a signal.
+    const ended = untilEnd(server, values['once'] === true);
     announce(server, values['json'] === true, file);
-    return untilEnd(server, values['once'] === true);
+    return ended;
   },
 };
 
