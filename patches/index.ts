@@ -3,7 +3,7 @@ import type { AnyPatch } from '../src/patch.ts';
 import { childProcessPatch } from './child-process.ts';
 import { dnsPatch } from './dns/index.ts';
 import { fetchPatch } from './fetch.ts';
-import { fsPatch } from './files/index.ts';
+import { fsPatch } from './fs/index.ts';
 import { httpPatch } from './http.ts';
 import { netPatch } from './net/index.ts';
 import { osPatch } from './os.ts';

@@ -2,12 +2,7 @@
 import dns from 'node:dns';
 import type { LocalContext } from '../../src/patch.ts';
 import type { DnsCalls, QueryAnswer, ResolverSetup } from './api.ts';
-import {
-  type Channel,
-  isQuery,
-  type Request,
-  type ResolverChannel,
-} from './binding.ts';
+import { type Channel, isQuery, type Request, type ResolverChannel } from './binding.ts';
 import { type DnsTarget, pending } from './request.ts';
 
 /** What this process told a resolver's channel, to be told to the far side with each of its queries. */

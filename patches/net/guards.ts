@@ -3,7 +3,7 @@ import net from 'node:net';
 import { ElsewhereError } from '../../src/base/errors.ts';
 import { nodeBinding } from '../../src/base/node-binding.ts';
 import type { Installation } from './installation.ts';
-import { inside } from './internals.ts';
+import { type Internals, inside } from './internals.ts';
 import { linkOf } from './link.ts';
 
 type Method = (...args: unknown[]) => unknown;
@@ -19,7 +19,7 @@ function guardSend({ context, node }: Installation): void {
   const original = prototype.writeUtf8String;
   const value = function writeUtf8String(this: object, ...args: unknown[]): unknown {
     if (args.length > 2 && linkOf(args[2]) !== undefined) {
-      restoreOwner(args[2] as object, node.owner);
+      restoreOwner(args[2] as object, node);
       throw unsupported('sent to a child process');
     }
     return Reflect.apply(original, this, args);
@@ -33,10 +33,11 @@ function guardSend({ context, node }: Installation): void {
   });
 }
 
-/** Node has taken the handle from its socket before it writes the message. */
-function restoreOwner(handle: object, owner: symbol): void {
-  const socket = Reflect.get(handle, owner) as net.Socket | undefined;
-  if (socket instanceof net.Socket) inside(socket)._handle ??= handle;
+/** Node has taken the handle from its socket, and what reads from it, before it writes the message. */
+function restoreOwner(handle: object, node: Internals): void {
+  const socket = Reflect.get(handle, node.owner) as net.Socket | undefined;
+  if (!(socket instanceof net.Socket) || inside(socket)._handle !== null) return;
+  Reflect.apply(inside(socket)[node.reinitialize] as Method, socket, [handle]);
 }
 
 /** `spawn(…, { stdio: [socket] })` would abort the process: the native half takes the handle for one of its own. */

@@ -35,14 +35,14 @@ export class Outbox {
 
   /** True when the stream had room, so that nothing is owed. */
   write(stream: ByteStream, request: object, buffers: readonly Uint8Array[]): boolean {
-    const write: Write = { request: undefined };
-    let room = true;
     const pieces = joined(buffers);
     const last = pieces.pop();
+    if (last === undefined || (pieces.length === 0 && last.length === 0)) return true;
     for (const piece of pieces) stream.write(piece);
+    const write: Write = { request: undefined };
     this.#writes.push(write);
     // Completions come in order, so one function serves all writes.
-    room = stream.write(last ?? new Uint8Array(0), this.#left);
+    const room = stream.write(last, this.#left);
     if (room) return true;
     write.request = request;
     this.#owed++;

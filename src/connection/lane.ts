@@ -18,6 +18,8 @@ export interface LaneOwner {
   end(stream: number): void;
   reset(stream: number, reason: string): void;
   goAway(reason: string): void;
+  /** A sequenced packet, of whatever kind, was dealt with: `received` is one more. */
+  advanced(lane: Lane): void;
   /** The lane can take bulk again. */
   drained(lane: Lane): void;
   closed(lane: Lane, error: Error | undefined): void;
@@ -235,6 +237,7 @@ export class Lane {
       if (kind === Kind.RPC) this.#frames(body);
       else if (kind === Kind.GOAWAY) this.#owner.goAway(Buffer.from(body).toString());
       else this.#streamPacket(kind, body);
+      this.#owner.advanced(this);
     } finally {
       this.#receiving = false;
     }

@@ -100,6 +100,9 @@ export class Peer implements LaneOwner {
   frame(lane: Lane, frame: unknown[]): void {
     if (lane !== this.main && this.#heldBack(lane, frame)) return;
     this.#dispatch(lane, frame);
+  }
+
+  advanced(lane: Lane): void {
     if (lane === this.main && this.#barriers.size > 0) this.#releaseBarriers();
   }
 
@@ -151,10 +154,12 @@ export class Peer implements LaneOwner {
     for (const [lane, barrier] of this.#barriers) {
       if (barrier.count > this.main.received) continue;
       this.#barriers.delete(lane);
-      // After this packet's other frames: the barrier counts whole packets.
-      process.nextTick(() => {
+      try {
         for (const frame of barrier.frames) this.frame(lane, frame);
-      });
+      } catch (error) {
+        // What is wrong with these frames is no fault of the main lane.
+        lane.destroy(error as Error);
+      }
     }
   }
 

@@ -1,0 +1,59 @@
+/**
+ * File descriptors of far files: ordinary numbers, far above the kernel's, below the range of Node's own virtual file
+ * systems (0x40000000). A descriptor belongs to the connection that opened it, whatever scope uses it later.
+ */
+import type { FsTarget } from './api.ts';
+import type { OpenAhead } from './open-ahead.ts';
+
+const FIRST = 0x20000000;
+const LIMIT = 0x40000000;
+
+export interface FarFile {
+  readonly kind: 'far';
+  readonly target: FsTarget;
+  /** The far side's number for it. */
+  readonly id: number;
+  /** What came along with `open`, as long as it is fresh. */
+  ahead: OpenAhead | undefined;
+  /** How far the far file's position is behind what the program has read from `ahead`. */
+  skip: number;
+  /** Opened for reading only: closing it cannot fail, and needs no answer. */
+  readonly readOnly: boolean;
+}
+
+/** A file that `fs.writeFile` believes open: all was done in one call (write-file.ts). */
+export interface WrittenFile {
+  readonly kind: 'written';
+  readonly target: FsTarget;
+  /** Why the write failed, for the call that will ask. */
+  failure: unknown;
+}
+
+export type OpenFile = FarFile | WrittenFile;
+
+const slots: (OpenFile | undefined)[] = [];
+const free: number[] = [];
+
+export function isDescriptor(value: unknown): value is number {
+  return typeof value === 'number' && value >= FIRST && value < LIMIT;
+}
+
+export function addFile(file: OpenFile): number {
+  const slot = free.pop() ?? slots.length;
+  slots[slot] = file;
+  return FIRST + slot;
+}
+
+export function openFile(descriptor: number): OpenFile | undefined {
+  return slots[descriptor - FIRST];
+}
+
+/** Forgets the descriptor, so that its number is free at once, as the kernel's are. */
+export function removeFile(descriptor: number): OpenFile | undefined {
+  const slot = descriptor - FIRST;
+  const file = slots[slot];
+  if (file === undefined) return undefined;
+  slots[slot] = undefined;
+  free.push(slot);
+  return file;
+}

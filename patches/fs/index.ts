@@ -1,0 +1,11 @@
+/** The fs patch: files of a scope are the far side's. Node's own JavaScript above its fs binding stays in use. */
+import { type AnyPatch, definePatch } from '../../src/patch.ts';
+import type { FsApi } from './api.ts';
+import { fsLocal } from './local.ts';
+import { fsRemote } from './remote.ts';
+
+export const fsPatch: AnyPatch = definePatch<FsApi>({
+  name: 'fs',
+  local: fsLocal,
+  remote: fsRemote,
+});

@@ -1,0 +1,47 @@
+/** The local half: every function of Node's fs binding that touches files, and the few public ones above it. */
+import type { LocalContext } from '../../src/patch.ts';
+import type { FsApi } from './api.ts';
+import { type BindingFunction, type FsBinding, fsBinding } from './binding.ts';
+import { replaceDirectories } from './directory.ts';
+import { type Operation, substitute } from './dispatch.ts';
+import { closeOperation, FILE_OPERATIONS, fileOperation } from './file-operations.ts';
+import { replaceJobs } from './jobs.ts';
+import { watchLoader } from './loader.ts';
+import { OPEN_OPERATIONS } from './open.ts';
+import { pairOperation, pairOperations } from './pair-operations.ts';
+import { pathOperation, pathOperations } from './path-operations.ts';
+import { replacePublic } from './public.ts';
+import { replaceTrees } from './trees.ts';
+import { guardWatchers } from './watching.ts';
+import { wholeOperations } from './whole-operations.ts';
+
+export function fsLocal(context: LocalContext<FsApi>): void {
+  const binding = fsBinding();
+  for (const [name, operation] of operations(context, binding)) {
+    const original = binding[name];
+    // Not every version of Node has all of them.
+    if (typeof original !== 'function') continue;
+    context.replace(binding, name, substitute(binding, original as BindingFunction, operation));
+  }
+  watchLoader(context);
+  replaceJobs(context, binding);
+  replaceTrees(context, typeof binding['readdirRecursive'] === 'function');
+  replaceDirectories(context);
+  replacePublic(context);
+  guardWatchers(context, binding);
+}
+
+/** The functions of the binding that are substituted, by name. */
+export function operations(
+  context: LocalContext<FsApi>,
+  binding: FsBinding,
+): Map<string, Operation> {
+  const table = new Map<string, Operation>([['close', closeOperation()]]);
+  for (const spec of [...pathOperations(binding), ...OPEN_OPERATIONS])
+    table.set(spec.name, pathOperation(context, spec));
+  for (const spec of pairOperations(context)) table.set(spec.name, pairOperation(context, spec));
+  for (const spec of FILE_OPERATIONS) table.set(spec.name, fileOperation(spec));
+  for (const [name, operation] of Object.entries(wholeOperations(context)))
+    table.set(name, operation);
+  return table;
+}

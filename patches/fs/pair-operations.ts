@@ -1,0 +1,77 @@
+/** The binding's functions that take two paths. Both must be on the same side, but for copies. */
+import type { LocalContext } from '../../src/patch.ts';
+import type { FsApi, FsTarget } from './api.ts';
+import { NEVER, REQUEST_INDEX } from './binding.ts';
+import { copyAcross } from './copy-across.ts';
+import type { Call, Operation } from './dispatch.ts';
+import { systemError } from './errors.ts';
+import { isLoading } from './loader.ts';
+import { noteChange } from './open-ahead.ts';
+import { planned } from './path-operations.ts';
+import { isPath, type RemotePath, remotePath } from './paths.ts';
+import { ask, failing, type Work } from './work.ts';
+
+interface PairOperation {
+  readonly name: string;
+  readonly accepts?: (args: readonly unknown[]) => boolean;
+  readonly work: (from: RemotePath, to: RemotePath, call: Call) => Work;
+  /** One side is here, the other there. */
+  readonly across?: (from: RemotePath | undefined, to: RemotePath | undefined, call: Call) => Work;
+}
+
+export function pairOperation(context: LocalContext<FsApi>, spec: PairOperation): Operation {
+  const { name } = spec;
+  return {
+    request: REQUEST_INDEX[name] ?? NEVER,
+    concerns: () => context.target() !== undefined,
+    plan: (call) => {
+      const [from, to] = call.args;
+      if (!isPath(from) || !isPath(to) || isLoading() || spec.accepts?.(call.args) === false)
+        return undefined;
+      const shown = { syscall: name.toLowerCase(), path: from, dest: to };
+      return planned(context, shown, () => {
+        const source = remotePath(context, from, name);
+        const destination = remotePath(context, to, name);
+        if (source === undefined && destination === undefined) return undefined;
+        const target = (source ?? destination)?.target as FsTarget;
+        noteChange(target);
+        const work =
+          source !== undefined && destination !== undefined
+            ? spec.work(source, destination, call)
+            : (spec.across?.(source, destination, call) ?? failing(crossed(name, from, to)));
+        return { target, shown, work };
+      });
+    },
+  };
+}
+
+/** Two machines are two file systems, and programs know what to do then. */
+function crossed(name: string, from: unknown, to: unknown): Error {
+  return systemError({ code: 'EXDEV', syscall: name, path: String(from), dest: String(to) });
+}
+
+export function pairOperations(context: LocalContext<FsApi>): PairOperation[] {
+  return [
+    { name: 'rename', work: (from, to) => ask('rename', from.path, to.path) },
+    { name: 'link', work: (from, to) => ask('link', from.path, to.path) },
+    {
+      name: 'copyFile',
+      accepts: ([, , mode]) =>
+        mode === undefined ||
+        (Number.isInteger(mode) && (mode as number) >= 0 && (mode as number) <= 7),
+      work: (from, to, { args }) =>
+        ask('copyFile', from.path, to.path, (args[2] as number | undefined) ?? 0),
+      across: (from, to, { args }) => copyAcross(context, { from, to, args }),
+    },
+    ...copySteps(),
+  ];
+}
+
+/** The native steps of `cpSync` (Node 22 and later). */
+function copySteps(): PairOperation[] {
+  return ['cpSyncCheckPaths', 'cpSyncOverrideFile', 'cpSyncCopyDir'].map((name) => ({
+    name,
+    work: (from, to, { args }) =>
+      ask('copyStep', name, from.path, to.path, args.slice(2) as (boolean | number)[]),
+  }));
+}

@@ -1,0 +1,189 @@
+/** The binding's functions that take one path. Each is a few lines: what is asked, and what Node gets back. */
+import type { LocalContext } from '../../src/patch.ts';
+import type { FsApi, FsTarget } from './api.ts';
+import { type FsBinding, NEVER, REQUEST_INDEX } from './binding.ts';
+import type { Call, Operation } from './dispatch.ts';
+import { hasCode } from './errors.ts';
+import { isLoaderCall, isLoading } from './loader.ts';
+import { noteChange } from './open-ahead.ts';
+import { isPath, type RemotePath, remotePath, withoutPrefix } from './paths.ts';
+import { decodeName, directoryList, fileSystemArray, statsArray } from './values.ts';
+import { ask, failing, type Shown, type Task, type Work } from './work.ts';
+
+export interface PathOperation {
+  readonly name: string;
+  /** Position of the path among the arguments. */
+  readonly at?: number;
+  /** The operation changes no file. */
+  readonly reads?: boolean;
+  /** Calls that Node's module loader makes too: then the stack is looked at. */
+  readonly loader?: (call: Call) => boolean;
+  /** False for arguments that Node's own function must refuse. */
+  readonly accepts?: (args: readonly unknown[]) => boolean;
+  readonly shown?: (call: Call, path: unknown) => Shown;
+  readonly work: (path: RemotePath, call: Call) => Work;
+}
+
+export function pathOperation(context: LocalContext<FsApi>, spec: PathOperation): Operation {
+  const { name, at = 0 } = spec;
+  return {
+    request: REQUEST_INDEX[name] ?? NEVER,
+    concerns: () => context.target() !== undefined,
+    plan: (call) => {
+      const given = call.args[at];
+      if (!isPath(given) || spec.accepts?.(call.args) === false) return undefined;
+      if (isLoading() || (spec.loader?.(call) === true && isLoaderCall(call.substitute)))
+        return undefined;
+      const shown = spec.shown?.(call, given) ?? { syscall: name, path: given };
+      return planned(context, shown, () => {
+        const path = remotePath(context, given, shown.syscall);
+        if (path === undefined) return undefined;
+        if (spec.reads !== true) noteChange(path.target);
+        return { target: path.target, shown, work: spec.work(path, call) };
+      });
+    },
+  };
+}
+
+/** A path that the scope denies fails in the form that the caller asked for. */
+export function planned(
+  context: LocalContext<FsApi>,
+  shown: Shown,
+  plan: () => Task | undefined,
+): Task | undefined {
+  try {
+    return plan();
+  } catch (error) {
+    return { target: context.target() as FsTarget, shown, work: failing(error) };
+  }
+}
+
+const isMode = (mode: unknown): boolean =>
+  mode === undefined || (Number.isInteger(mode) && (mode as number) >= 0 && (mode as number) <= 7);
+
+type Kind = 'stat' | 'lstat';
+
+function* stats(kind: Kind, path: RemotePath, { args }: Call): Work {
+  try {
+    return statsArray(yield* ask(kind, path.path), args[1]);
+  } catch (error) {
+    // The fourth argument is throwIfNoEntry.
+    if (args[3] === false && hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
+}
+
+/** Existence has no errors, but a lost connection is not an answer. */
+function* exists(path: RemotePath): Work<boolean> {
+  return yield* ask('exists', path.path);
+}
+
+function* readlink(path: RemotePath, encoding: unknown): Work {
+  return decodeName(yield* ask('readlink', path.path), encoding);
+}
+
+function* realpath(path: RemotePath, encoding: unknown): Work {
+  return decodeName(yield* ask('realpath', path.path, true), encoding);
+}
+
+function* mkdir(path: RemotePath, mode: number, recursive: boolean): Work {
+  const made = yield* ask('mkdir', path.path, mode, recursive);
+  return made === undefined ? undefined : withoutPrefix(made, path.prefix).toString();
+}
+
+function* mkdtemp(path: RemotePath, encoding: unknown): Work {
+  return decodeName(withoutPrefix(yield* ask('mkdtemp', path.path), path.prefix), encoding);
+}
+
+function* readdir(path: RemotePath, encoding: unknown, withTypes: boolean): Work {
+  return directoryList(yield* ask('readdir', path.path, withTypes), encoding);
+}
+
+function* statfs(path: RemotePath, bigint: unknown, length: number): Work {
+  return fileSystemArray(yield* ask('statfs', path.path), bigint, length);
+}
+
+/** Everything but `open`, which has a file of its own. */
+export function pathOperations(binding: FsBinding): PathOperation[] {
+  return [
+    {
+      name: 'access',
+      reads: true,
+      accepts: ([, mode]) => isMode(mode),
+      work: ({ path }, { args }) => ask('access', path, (args[1] as number | undefined) ?? 0),
+    },
+    {
+      name: 'existsSync',
+      reads: true,
+      shown: (_call, path) => ({ syscall: 'access', path }),
+      work: exists,
+    },
+    {
+      name: 'internalModuleStat',
+      reads: true,
+      loader: () => true,
+      work: ({ path }) => ask('kind', path),
+    },
+    { name: 'stat', reads: true, work: (path, call) => stats('stat', path, call) },
+    {
+      name: 'lstat',
+      reads: true,
+      // realpathSync, which resolves modules, asks for bigints.
+      loader: ({ args, form }) => form === 'sync' && args[1] === true,
+      work: (path, call) => stats('lstat', path, call),
+    },
+    {
+      name: 'statfs',
+      reads: true,
+      work: (path, { args }) => statfs(path, args[1], binding.statFsValues.length),
+    },
+    { name: 'readlink', reads: true, work: (path, { args }) => readlink(path, args[1]) },
+    { name: 'realpath', reads: true, work: (path, { args }) => realpath(path, args[1]) },
+    {
+      name: 'readdir',
+      reads: true,
+      work: (path, { args }) => readdir(path, args[1], args[2] === true),
+    },
+    { name: 'rmdir', work: ({ path }) => ask('rmdir', path) },
+    { name: 'unlink', work: ({ path }) => ask('unlink', path) },
+    {
+      name: 'mkdir',
+      work: (path, { args }) => mkdir(path, args[1] as number, args[2] === true),
+    },
+    {
+      name: 'mkdtemp',
+      shown: (_call, path) => ({ syscall: 'mkdtemp', path: `${String(path)}XXXXXX` }),
+      work: (path, { args }) => mkdtemp(path, args[1]),
+    },
+    ...changes(),
+  ];
+}
+
+/** Changes of what is stored beside a file's content. */
+function changes(): PathOperation[] {
+  return [
+    { name: 'chmod', work: ({ path }, { args }) => ask('chmod', path, args[1] as number) },
+    {
+      name: 'symlink',
+      at: 1,
+      shown: ({ args }, path) => ({ syscall: 'symlink', path: args[0], dest: path }),
+      work: ({ path }, { args }) => ask('symlink', args[0] as string, path, args[2] as number),
+    },
+    {
+      name: 'rmSync',
+      work: ({ path }, { args: [, maxRetries, , retryDelay] }) =>
+        // What may not be forced was checked by Node's own JavaScript before.
+        ask('remove', path, {
+          force: true,
+          maxRetries: maxRetries as number,
+          retryDelay: retryDelay as number,
+        }),
+    },
+    ...(['chown', 'lchown', 'utimes', 'lutimes'] as const).map(
+      (name): PathOperation => ({
+        name,
+        work: ({ path }, { args }) => ask(name, path, args[1] as number, args[2] as number),
+      }),
+    ),
+  ];
+}

@@ -1,0 +1,148 @@
+/**
+ * Public functions of `fs` that the binding does not reach, or reaches too late: announced writes, blobs, temporary
+ * directories that remove themselves, and what cannot be remote yet, which says so.
+ */
+import fs from 'node:fs';
+import { ElsewhereError } from '../../src/base/errors.ts';
+import type { LocalContext } from '../../src/patch.ts';
+import type { FsApi } from './api.ts';
+import { flagNumber } from './flags.ts';
+import { isLoading } from './loader.ts';
+import { planned } from './path-operations.ts';
+import { givenPath, remotePath } from './paths.ts';
+import {
+  blockingForm,
+  type PublicFunction,
+  promiseForm,
+  replaceFunction,
+  type TaskOf,
+} from './public-forms.ts';
+import { readWhole } from './read-file.ts';
+import type { Work } from './work.ts';
+import { announce, wholeWrite } from './write-file.ts';
+
+export function replacePublic(context: LocalContext<FsApi>): void {
+  for (const [object, key] of [
+    [fs, 'writeFile'],
+    [fs, 'writeFileSync'],
+    [fs.promises, 'writeFile'],
+    [fs.promises, 'appendFile'],
+  ] as const) {
+    replaceFunction(context, object, key, (original) =>
+      announcing(context, original, key === 'appendFile' ? 'a' : 'w'),
+    );
+  }
+  const blob = blobTask(context);
+  replaceFunction(context, fs, 'openAsBlob', promiseForm(context, blob));
+  replaceFunction(context, fs, 'openAsBlobSync', blockingForm(context, blob));
+  replaceFunction(context, fs, 'mkdtempDisposableSync', (original) =>
+    keepingScope(context, original),
+  );
+  replaceFunction(context, fs.promises, 'mkdtempDisposable', (original) =>
+    keepingScope(context, original),
+  );
+  for (const key of ['watch', 'watchFile'])
+    replaceFunction(context, fs, key, (original) => refusing(context, original, `fs.${key}`));
+  replaceFunction(context, fs.promises, 'watch', (original) => refusingLater(context, original));
+}
+
+/** Tells `open` what will be written, so that it is one call (write-file.ts). */
+function announcing(
+  context: LocalContext<FsApi>,
+  original: PublicFunction,
+  flag: string,
+): PublicFunction {
+  return function (this: unknown, ...args: unknown[]): unknown {
+    const whole =
+      context.target() === undefined ? undefined : wholeWrite(args[0], args[1], args[2], flag);
+    if (whole === undefined) return original.apply(this, args);
+    return announce(whole, () => original.apply(this, args));
+  };
+}
+
+function blobTask(context: LocalContext<FsApi>): TaskOf {
+  return ([first, options]) => {
+    const given = givenPath(first);
+    const type = (options as { type?: unknown } | null | undefined)?.type || '';
+    if (given === undefined || isLoading() || options === null || typeof type !== 'string')
+      return undefined;
+    if (options !== undefined && typeof options !== 'object') return undefined;
+    const shown = { syscall: 'open', path: given };
+    return planned(context, shown, () => {
+      const path = remotePath(context, given, 'openAsBlob');
+      if (path === undefined) return undefined;
+      return { target: path.target, shown, work: blob(readWhole(path, flagNumber('r')), type) };
+    });
+  };
+}
+
+/** Read now, not when it is used: a blob cannot be made to ask the far side later. */
+function* blob(bytes: Work<Buffer>, type: string): Work<Blob> {
+  return new Blob([yield* bytes], { type });
+}
+
+interface Disposable {
+  readonly path: string;
+  remove: () => unknown;
+  [key: symbol]: () => unknown;
+}
+
+/** The directory is removed where it was made, also when the scope is over by then. */
+function keepingScope(context: LocalContext<FsApi>, original: PublicFunction): PublicFunction {
+  return function (this: unknown, ...args: unknown[]): unknown {
+    const scope = context.scope();
+    const made = original.apply(this, args);
+    if (scope === undefined) return made;
+    const bind = (directory: Disposable): Disposable => {
+      for (const key of Reflect.ownKeys(directory)) {
+        const member = directory[key as symbol];
+        if (typeof member === 'function')
+          directory[key as symbol] = () => scope.run(() => member.call(directory));
+      }
+      return directory;
+    };
+    return made instanceof Promise ? made.then(bind) : bind(made as Disposable);
+  };
+}
+
+function unsupported(name: string, path: unknown): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_UNSUPPORTED',
+    `${name} cannot watch ${String(path)} on the far side: compare fs.stat at intervals, or watch a local path in withLocal(fn)`,
+  );
+}
+
+/** The error, if this call would watch a far path. */
+function refusal(
+  context: LocalContext<FsApi>,
+  name: string,
+  first: unknown,
+): ElsewhereError | undefined {
+  const given = context.target() === undefined ? undefined : givenPath(first);
+  if (given === undefined || remotePath(context, given, name) === undefined) return undefined;
+  return unsupported(name, given);
+}
+
+function refusing(
+  context: LocalContext<FsApi>,
+  original: PublicFunction,
+  name: string,
+): PublicFunction {
+  return function (this: unknown, ...args: unknown[]): unknown {
+    const error = refusal(context, name, args[0]);
+    if (error !== undefined) throw error;
+    return original.apply(this, args);
+  };
+}
+
+function refusingLater(context: LocalContext<FsApi>, original: PublicFunction): PublicFunction {
+  return function (this: unknown, ...args: unknown[]): unknown {
+    const error = refusal(context, 'fs.promises.watch', args[0]);
+    return error === undefined ? original.apply(this, args) : rejecting(error);
+  };
+}
+
+// biome-ignore lint/correctness/useYield: an iterator that fails at its first step, as Node's own would.
+async function* rejecting(error: Error): AsyncGenerator<never> {
+  throw error;
+}

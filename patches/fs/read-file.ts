@@ -1,0 +1,140 @@
+/**
+ * Whole files in one round trip: `readFileSync` with an encoding, and `fs.readFile` with a callback, whose steps Node
+ * keeps in a ReadFileContext. The promise form needs nothing of this: what comes along with `open` is enough.
+ */
+import { constants } from 'node:buffer';
+import type { Opened } from './api.ts';
+import type { Request } from './binding.ts';
+import { closeLater } from './closing.ts';
+import type { FarFile } from './descriptors.ts';
+import { dropAhead, takeSkip } from './far-position.ts';
+import { toWireFlags } from './flags.ts';
+import type { RemotePath } from './paths.ts';
+import { ask, type Work } from './work.ts';
+
+/** Reads a file from start to end. */
+export function* readWhole(path: RemotePath, flags: number): Work<Buffer> {
+  const [bytes, opened] = yield* ask('readFile', path.path, toWireFlags(flags));
+  if (bytes !== undefined) return asBuffer(bytes);
+  const [id, stats] = opened as Opened;
+  try {
+    return yield* drain(id, 0, Number(stats?.[8] ?? 0));
+  } finally {
+    closeLater(path.target, id);
+  }
+}
+
+/** Reads what is left of an open file. */
+export function* readRest(file: FarFile): Work<Buffer> {
+  const bytes =
+    file.ahead?.fresh() === true ? file.ahead.read(Number.POSITIVE_INFINITY, -1) : undefined;
+  if (bytes !== undefined) return asBuffer(bytes);
+  dropAhead(file);
+  return yield* drain(file.id, takeSkip(file), 0);
+}
+
+/** Piece by piece, as neither side should hold more than it must. `size` is what is expected, 0 if unknown. */
+function* drain(id: number, skip: number, size: number): Work<Buffer> {
+  if (size > constants.MAX_LENGTH) throw tooLarge(size);
+  const pieces: Uint8Array[] = [];
+  let total = 0;
+  for (let end = false; !end; ) {
+    const [bytes, last] = yield* ask('drain', id, pieces.length === 0 ? skip : 0);
+    pieces.push(bytes);
+    total += bytes.length;
+    if (total > constants.MAX_LENGTH) throw tooLarge(total);
+    end = last;
+  }
+  return pieces.length === 1 ? asBuffer(pieces[0] as Uint8Array) : Buffer.concat(pieces, total);
+}
+
+function tooLarge(size: number): Error {
+  const error = new RangeError(`File size (${size}) is greater than 2 GiB`);
+  return Object.assign(error, { code: 'ERR_FS_FILE_TOO_LARGE' });
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** What Node's `fs.readFile` keeps between its steps (lib/internal/fs/read/context.js, Node 20 to 26). */
+interface ReadFileContext {
+  isUserFd: boolean;
+  size: number;
+  pos: number;
+  buffer: Buffer | null;
+  buffers: Buffer[] | null;
+  readonly callback: (error: unknown, data?: unknown) => void;
+  readonly options?: { readonly buffer?: unknown };
+  readonly signal?: AbortSignal;
+  prepare?(): void;
+  close(error?: Error): void;
+}
+
+/** The context of a request that `fs.readFile` made. */
+export function readFileContext(request: Request | undefined): ReadFileContext | undefined {
+  const context = request?.context as ReadFileContext | undefined;
+  if (typeof context?.callback !== 'function' || context.isUserFd === undefined) return undefined;
+  return context;
+}
+
+/**
+ * Does all steps of `fs.readFile` at once. They must not be left to Node: its context captured the binding's own `read`
+ * and `close` when it was first loaded, perhaps before anything was substituted.
+ */
+export function readIntoContext(
+  request: Request | undefined,
+  path: RemotePath,
+  flags: number,
+): Work {
+  finishWith(request);
+  return readWhole(path, flags);
+}
+
+/** The same for a file that the program opened itself. */
+export function readRestIntoContext(request: Request | undefined, file: FarFile): Work {
+  finishWith(request);
+  return readRest(file);
+}
+
+function finishWith(request: Request | undefined): void {
+  const context = readFileContext(request);
+  if (request === undefined || context === undefined) return;
+  request.oncomplete = (error, bytes) => {
+    if (error !== null && error !== undefined) context.callback(error);
+    else finish(context, bytes as Buffer);
+  };
+}
+
+/** Lets Node's own last step make the result: encoding, limits of strings, the caller's own buffer. */
+function finish(context: ReadFileContext, bytes: Buffer): void {
+  const { signal } = context;
+  if (signal?.aborted === true) return context.callback(abortError(signal.reason));
+  // The file is closed already: as with a descriptor of the program's own, `close` only finishes.
+  context.isUserFd = true;
+  context.size = bytes.length;
+  try {
+    fill(context, bytes);
+  } catch (error) {
+    return context.callback(error);
+  }
+  context.close();
+}
+
+function fill(context: ReadFileContext, bytes: Buffer): void {
+  context.pos = bytes.length;
+  if (context.options?.buffer !== undefined && context.prepare !== undefined) {
+    // Throws if the caller's buffer is too small.
+    context.prepare();
+    bytes.copy(context.buffer as Buffer);
+    return;
+  }
+  context.buffer = bytes;
+  context.buffers = [];
+}
+
+/** As Node's own: its class is not public. */
+function abortError(cause: unknown): Error {
+  const error = new Error('The operation was aborted', { cause });
+  return Object.assign(error, { code: 'ABORT_ERR', name: 'AbortError' });
+}

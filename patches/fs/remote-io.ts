@@ -1,0 +1,158 @@
+/** Reading and writing on the far side: at once for small pieces of regular files, else in the thread pool. */
+import fs from 'node:fs';
+import { promisify } from 'node:util';
+import { MAX_PIECE, SMALL } from './api.ts';
+import type { HeldFile } from './remote-files.ts';
+
+/** Carries out one of two ways to do the same. Tests in one process have no other thread to wait for. */
+export type Choose = <T>(now: () => T, later: () => Promise<T>, small: boolean) => T | Promise<T>;
+
+export function choosing(alwaysNow: boolean): Choose {
+  return (now, later, small) => (small || alwaysNow ? now() : later());
+}
+
+const readLater = promisify(fs.read);
+const writeLater = promisify(fs.write);
+
+/** The current position is null for Node. */
+const positionOf = (position: number | bigint): number | bigint | null =>
+  position < 0 ? null : position;
+
+async function busy<T>(file: HeldFile, work: () => Promise<T>): Promise<T> {
+  file.busy++;
+  try {
+    return await work();
+  } finally {
+    file.busy--;
+  }
+}
+
+const atOnce = (file: HeldFile, length: number): boolean =>
+  file.regular && file.busy === 0 && length <= SMALL;
+
+export function read(
+  choose: Choose,
+  file: HeldFile,
+  asked: number,
+  position: number | bigint,
+): Uint8Array | Promise<Uint8Array> {
+  const length = Math.min(asked, MAX_PIECE);
+  const at = positionOf(position);
+  return choose(
+    () => {
+      const bytes = Buffer.allocUnsafe(length);
+      return bytes.subarray(0, fs.readSync(file.descriptor, bytes, 0, length, at));
+    },
+    () =>
+      busy(file, async () => {
+        const bytes = Buffer.allocUnsafeSlow(length);
+        const { bytesRead } = await readLater(
+          file.descriptor,
+          bytes,
+          0,
+          length,
+          at as number | null,
+        );
+        return bytes.subarray(0, bytesRead);
+      }),
+    atOnce(file, length),
+  );
+}
+
+/** Moves the file's position by reading: what is there was sent before. */
+export function skipBytes(file: HeldFile, count: number): void {
+  const bytes = Buffer.allocUnsafe(Math.min(count, SMALL));
+  for (let left = count; left > 0; ) {
+    const read = fs.readSync(file.descriptor, bytes, 0, Math.min(left, bytes.length), null);
+    if (read === 0) return;
+    left -= read;
+  }
+}
+
+export function write(
+  choose: Choose,
+  file: HeldFile,
+  bytes: Uint8Array,
+  position: number | bigint,
+): number | Promise<number> {
+  // A bigint position only comes with reads: Node takes numbers here.
+  const at = positionOf(position) as number | null;
+  return choose(
+    () => fs.writeSync(file.descriptor, bytes, 0, bytes.length, at),
+    () =>
+      busy(
+        file,
+        async () => (await writeLater(file.descriptor, bytes, 0, bytes.length, at)).bytesWritten,
+      ),
+    atOnce(file, bytes.length),
+  );
+}
+
+/** The whole content of a small regular file, undefined if it is none, or changes while it is read. */
+export function readHead(descriptor: number, size: number): Uint8Array | undefined {
+  if (size > SMALL) return undefined;
+  // Files of /proc say that they are empty, and give a piece at a time.
+  const bytes = Buffer.allocUnsafe(size === 0 ? SMALL : size);
+  let total = 0;
+  try {
+    for (let read = -1; read !== 0 && total < bytes.length; total += read) {
+      read = fs.readSync(descriptor, bytes, total, bytes.length - total, total);
+    }
+  } catch {
+    return undefined;
+  }
+  const whole = size === 0 ? total < bytes.length : total === size;
+  return whole ? bytes.subarray(0, total) : undefined;
+}
+
+const READ_AT_ONCE = 1024 * 1024;
+
+/** From the current position on: at most MAX_PIECE, and whether the end was reached. */
+export function drainNow(descriptor: number): [Uint8Array, boolean] {
+  const pieces: Buffer[] = [];
+  for (let total = 0; total < MAX_PIECE; ) {
+    const bytes = Buffer.allocUnsafe(SMALL);
+    const read = fs.readSync(descriptor, bytes, 0, SMALL, null);
+    if (read === 0) return [Buffer.concat(pieces, total), true];
+    pieces.push(bytes.subarray(0, read));
+    total += read;
+  }
+  return [Buffer.concat(pieces), false];
+}
+
+export async function drainLater(file: HeldFile): Promise<[Uint8Array, boolean]> {
+  return await busy(file, async () => {
+    const pieces: Buffer[] = [];
+    const size = file.regular ? READ_AT_ONCE : SMALL;
+    for (let total = 0; total < MAX_PIECE; ) {
+      const bytes = Buffer.allocUnsafeSlow(size);
+      const { bytesRead } = await readLater(file.descriptor, bytes, 0, size, null);
+      if (bytesRead === 0) return [Buffer.concat(pieces, total), true] as [Uint8Array, boolean];
+      pieces.push(bytes.subarray(0, bytesRead));
+      total += bytesRead;
+    }
+    return [Buffer.concat(pieces), false] as [Uint8Array, boolean];
+  });
+}
+
+/** Exactly `size` bytes, fewer if the file ends before. */
+export async function readExactly(descriptor: number, size: number): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafeSlow(size);
+  let total = 0;
+  while (total < size) {
+    const { bytesRead } = await readLater(descriptor, bytes, total, size - total, null);
+    if (bytesRead === 0) break;
+    total += bytesRead;
+  }
+  return bytes.subarray(0, total);
+}
+
+export function writeAllNow(descriptor: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) done += fs.writeSync(descriptor, bytes, done);
+}
+
+export async function writeAllLater(descriptor: number, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    done += (await writeLater(descriptor, bytes, done, bytes.length - done, null)).bytesWritten;
+  }
+}

@@ -1,0 +1,173 @@
+/** Opening on the far side, and what is done with a file between opening and closing it in one call. */
+import fs from 'node:fs';
+import { promisify } from 'node:util';
+import { type FsApi, MAX_PIECE, type Opened, SMALL, type WholeFile, type WirePath } from './api.ts';
+import { fromWireFlags } from './flags.ts';
+import { closeQuietly, type Held } from './remote-files.ts';
+import {
+  type Choose,
+  drainLater,
+  drainNow,
+  read,
+  readExactly,
+  readHead,
+  skipBytes,
+  write,
+  writeAllLater,
+  writeAllNow,
+} from './remote-io.ts';
+import { type Handlers, pathLike, wireStats } from './remote-values.ts';
+
+type OpenApi = Pick<
+  FsApi,
+  'open' | 'close' | 'discard' | 'fstat' | 'read' | 'write' | 'readFile' | 'drain' | 'writeFile'
+>;
+
+const openLater = promisify(fs.open);
+const closeLater = promisify(fs.close);
+
+/** Opening a pipe waits for its other end, and a device may do anything: the thread pool waits for those. */
+function opensAtOnce(path: WirePath): boolean {
+  try {
+    const stats = fs.statSync(pathLike(path));
+    return stats.isFile() || stats.isDirectory();
+  } catch {
+    // It is not there: opening says why, or makes a regular file.
+    return true;
+  }
+}
+
+export function openHandlers(held: Held, choose: Choose): Handlers<OpenApi> {
+  const withFile = <T>(
+    path: WirePath,
+    flags: number,
+    mode: number,
+    use: (descriptor: number) => T | Promise<T>,
+  ): T | Promise<T> => {
+    held.checkRoom();
+    const place = pathLike(path);
+    const native = fromWireFlags(flags);
+    return choose<T>(
+      () => use(fs.openSync(place, native, mode)) as T,
+      async () => await use(await openLater(place, native, mode)),
+      opensAtOnce(path),
+    );
+  };
+
+  const keep = (descriptor: number, ahead: boolean): Opened => {
+    try {
+      const stats = fs.fstatSync(descriptor, { bigint: true });
+      const regular = stats.isFile();
+      const id = held.addFile(descriptor, regular);
+      return ahead && regular
+        ? [id, wireStats(stats), readHead(descriptor, Number(stats.size))]
+        : [id];
+    } catch (error) {
+      closeQuietly(descriptor);
+      throw error;
+    }
+  };
+
+  return {
+    open(path, flags, mode, ahead, closing) {
+      held.discard(closing);
+      return withFile(path, flags, mode, (descriptor) => keep(descriptor, ahead));
+    },
+    close(id) {
+      const { descriptor, regular } = held.takeFile(id);
+      return choose(
+        () => fs.closeSync(descriptor),
+        () => closeLater(descriptor),
+        regular,
+      );
+    },
+    discard: (ids) => held.discard(ids),
+    fstat: (id) => wireStats(fs.fstatSync(held.file(id, 'fstat').descriptor, { bigint: true })),
+    read(id, length, position, skip) {
+      const file = held.file(id, 'read');
+      if (skip > 0) skipBytes(file, skip);
+      return read(choose, file, length, position);
+    },
+    write: (id, bytes, position) => write(choose, held.file(id, 'write'), bytes, position),
+    readFile: (path, flags) =>
+      withFile(path, flags, 0o666, (descriptor) => whole(held, choose, descriptor, keep)),
+    drain(id, skip) {
+      const file = held.file(id, 'read');
+      if (skip > 0) skipBytes(file, skip);
+      const small = file.regular && file.busy === 0 && fs.fstatSync(file.descriptor).size <= SMALL;
+      return choose(
+        () => drainNow(file.descriptor),
+        () => drainLater(file),
+        small,
+      );
+    },
+    writeFile(path, flags, mode, bytes) {
+      return withFile(path, flags, mode, (descriptor) => fill(choose, descriptor, bytes));
+    },
+  };
+}
+
+/** The content of a regular file that is not too large; else the file stays open, and the peer goes on with it. */
+function whole(
+  held: Held,
+  choose: Choose,
+  descriptor: number,
+  keep: (descriptor: number, ahead: boolean) => Opened,
+): WholeFile | Promise<WholeFile> {
+  const stats = fs.fstatSync(descriptor);
+  const known = stats.isFile() && stats.size > 0 && stats.size <= MAX_PIECE;
+  const head = stats.isFile() ? readHead(descriptor, stats.size) : undefined;
+  if (head !== undefined) {
+    closeQuietly(descriptor);
+    return [head];
+  }
+  if (!known) {
+    const [id] = keep(descriptor, false);
+    return [undefined, [id, wireStats(fs.fstatSync(descriptor, { bigint: true }))]];
+  }
+  const id = held.addFile(descriptor, true);
+  return choose<WholeFile>(
+    () => closing(held, id, () => [drainNow(descriptor)[0]]),
+    async () => {
+      try {
+        return [await readExactly(descriptor, stats.size)];
+      } finally {
+        held.discard([id]);
+      }
+    },
+    false,
+  );
+}
+
+function closing<T>(held: Held, id: number, work: () => T): T {
+  try {
+    return work();
+  } finally {
+    held.discard([id]);
+  }
+}
+
+function fill(choose: Choose, descriptor: number, bytes: Uint8Array): void | Promise<void> {
+  const regular = fs.fstatSync(descriptor).isFile();
+  return choose(
+    () => {
+      try {
+        writeAllNow(descriptor, bytes);
+      } catch (error) {
+        closeQuietly(descriptor);
+        throw error;
+      }
+      fs.closeSync(descriptor);
+    },
+    async () => {
+      try {
+        await writeAllLater(descriptor, bytes);
+      } catch (error) {
+        closeQuietly(descriptor);
+        throw error;
+      }
+      await closeLater(descriptor);
+    },
+    regular && bytes.length <= SMALL,
+  );
+}

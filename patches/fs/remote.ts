@@ -1,0 +1,29 @@
+/** The remote half: plain functions over this machine's `fs`. What the peer opened is closed when its session ends. */
+import type { RemoteContext, RemoteHalf } from '../../src/patch.ts';
+import type { FsApi } from './api.ts';
+import { Held } from './remote-files.ts';
+import { choosing } from './remote-io.ts';
+import { openHandlers } from './remote-open.ts';
+import { changeHandlers, fileChangeHandlers, lookHandlers } from './remote-paths.ts';
+import { directoryHandlers, flushHandlers, treeHandlers } from './remote-trees.ts';
+
+/** `alwaysNow` answers everything before it returns: for tests, whose caller waits in the same thread. */
+export function fsRemote(
+  context: RemoteContext,
+  { alwaysNow = false }: { alwaysNow?: boolean } = {},
+): RemoteHalf<FsApi> {
+  const held = new Held();
+  const choose = choosing(alwaysNow);
+  context.onEnd(() => held.closeAll());
+  return {
+    calls: {
+      ...lookHandlers,
+      ...changeHandlers,
+      ...fileChangeHandlers(held),
+      ...openHandlers(held, choose),
+      ...treeHandlers(choose),
+      ...flushHandlers(held, choose),
+      ...directoryHandlers(held),
+    },
+  };
+}

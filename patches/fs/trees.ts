@@ -1,0 +1,179 @@
+/**
+ * Functions that Node carries out in many steps, one call to the far side for each: resolving links, removing a tree,
+ * listing a tree. In a scope they are one call. Options that are not plain are left to Node, which then goes step by step.
+ */
+import fs from 'node:fs';
+import { posix } from 'node:path';
+import type { LocalContext } from '../../src/patch.ts';
+import type { FsApi, Names, WirePath } from './api.ts';
+import { isLoading } from './loader.ts';
+import { noteChange } from './open-ahead.ts';
+import { planned } from './path-operations.ts';
+import { givenPath, type RemotePath, remotePath } from './paths.ts';
+import {
+  blockingForm,
+  callbackForm,
+  encodingOf,
+  type PublicFunction,
+  promiseForm,
+  replaceFunction,
+  type TaskOf,
+} from './public-forms.ts';
+import { decodeName, decodeNames } from './values.ts';
+import { ask, type Shown, type Work } from './work.ts';
+
+export function replaceTrees(context: LocalContext<FsApi>, hasRecursiveBinding: boolean): void {
+  const realpath = realpathTask(context);
+  replaceFunction(context, fs, 'realpathSync', (original) =>
+    keepingLoader(context, original, blockingForm(context, realpath)(original)),
+  );
+  replaceFunction(context, fs, 'realpath', callbackForm(context, realpath));
+  const remove = removeTask(context);
+  replaceFunction(context, fs, 'rmSync', blockingForm(context, remove));
+  replaceFunction(context, fs, 'rm', callbackForm(context, remove));
+  replaceFunction(context, fs.promises, 'rm', promiseForm(context, remove));
+  // Node 26 lists trees in its binding.
+  if (hasRecursiveBinding) return;
+  const list = listTask(context);
+  replaceFunction(context, fs, 'readdirSync', blockingForm(context, list));
+  replaceFunction(context, fs, 'readdir', callbackForm(context, list));
+  replaceFunction(context, fs.promises, 'readdir', promiseForm(context, list));
+}
+
+/** The module loader hands its own cache over, under a symbol. */
+function keepingLoader(
+  context: LocalContext<FsApi>,
+  original: PublicFunction,
+  replacement: PublicFunction,
+): PublicFunction {
+  return function (this: unknown, ...args: unknown[]): unknown {
+    const [, options] = args;
+    const cached =
+      typeof options === 'object' &&
+      options !== null &&
+      Object.getOwnPropertySymbols(options).length > 0;
+    if (cached || isLoading()) return context.locally(() => original.apply(this, args));
+    return replacement.apply(this, args);
+  };
+}
+
+interface TreeTask {
+  readonly name: string;
+  readonly shown?: Partial<Shown>;
+  readonly changes?: boolean;
+  readonly work: (path: RemotePath, given: WirePath, options: unknown) => Work | undefined;
+}
+
+function treeTask(context: LocalContext<FsApi>, { name, shown, changes, work }: TreeTask): TaskOf {
+  return ([first, options]) => {
+    const given = givenPath(first);
+    if (given === undefined || isLoading()) return undefined;
+    const look: Shown = { syscall: name, path: given, ...shown };
+    return planned(context, look, () => {
+      const path = remotePath(context, given, name);
+      const found = path === undefined ? undefined : work(path, given, options);
+      if (path === undefined || found === undefined) return undefined;
+      if (changes === true) noteChange(path.target);
+      return { target: path.target, shown: look, work: found };
+    });
+  };
+}
+
+function realpathTask(context: LocalContext<FsApi>): TaskOf {
+  return treeTask(context, {
+    name: 'realpath',
+    // Node names the component that failed, with its whole path.
+    shown: { ownPath: true },
+    work: (path, _given, options) => {
+      const encoding = encodingOf(options);
+      return encoding === undefined ? undefined : realpath(path, encoding);
+    },
+  });
+}
+
+function* realpath(path: RemotePath, encoding: string): Work {
+  return decodeName(yield* ask('realpath', path.path, false), encoding);
+}
+
+function removeTask(context: LocalContext<FsApi>): TaskOf {
+  return treeTask(context, {
+    name: 'rm',
+    shown: { ownPath: true },
+    changes: true,
+    work: (path, given, options) => {
+      if (typeof options !== 'object' || options === null) return undefined;
+      const {
+        recursive,
+        force = false,
+        maxRetries = 0,
+        retryDelay = 100,
+      } = options as fs.RmOptions;
+      if (
+        recursive !== true ||
+        typeof force !== 'boolean' ||
+        !isCount(maxRetries) ||
+        !isCount(retryDelay)
+      )
+        return undefined;
+      return remove(path, given, { force, maxRetries, retryDelay });
+    },
+  });
+}
+
+const isCount = (value: unknown): value is number =>
+  Number.isInteger(value) && (value as number) >= 0;
+
+function* remove(
+  path: RemotePath,
+  given: WirePath,
+  options: Parameters<FsApi['remove']>[1],
+): Work<void> {
+  try {
+    yield* ask('remove', path.path, options);
+  } catch (error) {
+    throw renamed(error, path.path, given);
+  }
+}
+
+/** The error names something in the tree, below the path as the caller wrote it. */
+function renamed(error: unknown, path: WirePath, given: WirePath): unknown {
+  const named = error as { path?: unknown };
+  const start = String(path);
+  if (error instanceof Error && typeof named.path === 'string' && named.path.startsWith(start)) {
+    named.path = String(given) + named.path.slice(start.length);
+  }
+  return error;
+}
+
+function listTask(context: LocalContext<FsApi>): TaskOf {
+  return treeTask(context, {
+    name: 'scandir',
+    work: (path, given, options) => {
+      if (typeof options !== 'object' || options === null || typeof given !== 'string')
+        return undefined;
+      const { recursive, withFileTypes } = options as {
+        recursive?: unknown;
+        withFileTypes?: unknown;
+      };
+      if (recursive !== true || !['utf8', 'utf-8'].includes(encodingOf(options) ?? ''))
+        return undefined;
+      return list(path, given, Boolean(withFileTypes));
+    },
+  });
+}
+
+function* list(path: RemotePath, given: string, withTypes: boolean): Work {
+  const found = yield* ask('readdirRecursive', path.path, withTypes);
+  return withTypes ? entries(found, given) : decodeNames(found[0], 'utf8');
+}
+
+/** Not in Node's types: how its own code makes them. */
+const Entry = fs.Dirent as unknown as new (name: string, type: number, path: string) => fs.Dirent;
+
+function entries([names, types]: Names, base: string): fs.Dirent[] {
+  return decodeNames(names, 'utf8').map((name, index) => {
+    const parent = posix.dirname(String(name));
+    const path = parent === '.' ? base : posix.join(base, parent);
+    return new Entry(posix.basename(String(name)), types?.[index] ?? 0, path);
+  });
+}

@@ -1,0 +1,61 @@
+/** What Node's own JavaScript expects of its binding: stats as arrays, directory entries as lists, text in any encoding. */
+import type { Names, WireFileSystem, WireStats } from './api.ts';
+
+/** Node makes a real `Stats` or `BigIntStats` of it, by the type of the array. */
+export function statsArray(stats: WireStats, bigint: unknown): BigInt64Array | Float64Array {
+  return bigint === true ? stats : Float64Array.from(stats, Number);
+}
+
+/** Older Nodes have no `frsize`, which is the third. */
+export function fileSystemArray(
+  values: WireFileSystem,
+  bigint: unknown,
+  length: number,
+): BigInt64Array | Float64Array {
+  const kept = length >= 8 ? values : values.filter((_value, index) => index !== 2);
+  return bigint === true ? kept : Float64Array.from(kept, Number);
+}
+
+/** Bytes of a path or name in the encoding that the caller asked for. */
+export function decodeName(bytes: Uint8Array, encoding: unknown): string | Buffer {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (encoding === 'buffer') return buffer;
+  return buffer.toString((encoding ?? 'utf8') as BufferEncoding);
+}
+
+/** Names that travel separated by NUL, which no name contains. */
+export function decodeNames(names: Uint8Array, encoding: unknown): (string | Buffer)[] {
+  if (names.length === 0) return [];
+  if (encoding === undefined || encoding === 'utf8' || encoding === 'utf-8') {
+    return decodeName(names, 'utf8').toString().split('\0');
+  }
+  const list: (string | Buffer)[] = [];
+  for (let start = 0; start <= names.length; ) {
+    const found = names.indexOf(0, start);
+    const end = found === -1 ? names.length : found;
+    list.push(decodeName(names.subarray(start, end), encoding));
+    start = end + 1;
+  }
+  return list;
+}
+
+export function encodeNames(names: readonly Uint8Array[]): Buffer {
+  const parts: Uint8Array[] = [];
+  const separator = Buffer.alloc(1);
+  for (const name of names) parts.push(separator, name);
+  return Buffer.concat(parts.slice(1));
+}
+
+/** What the binding's `readdir` returns. */
+export function directoryList(
+  [names, types]: Names,
+  encoding: unknown,
+): (string | Buffer)[] | [(string | Buffer)[], number[]] {
+  const list = decodeNames(names, encoding);
+  return types === undefined ? list : [list, [...types]];
+}
+
+/** The bytes of any view. */
+export function bytesOf(view: ArrayBufferView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}

@@ -1,0 +1,68 @@
+// What cannot be done with a remote socket is refused with a clear error; Node itself would crash or hang.
+import assert from 'node:assert/strict';
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type ConnectionPair, connectPair, withRemote } from '../../../src/index.ts';
+import { suite } from '../../kit/suite.ts';
+
+const test = suite('patches/net guards');
+
+let pair: ConnectionPair;
+let server: net.Server;
+let client: net.Socket;
+
+test.before(async () => {
+  pair = await connectPair();
+  server = net.createServer((peer) => peer.pipe(peer)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+});
+test.after(async () => {
+  server.close();
+  await pair.near.close();
+  await pair.far.close();
+});
+test.before.each(async () => {
+  const { port } = server.address() as net.AddressInfo;
+  client = withRemote(pair.near, () => net.connect(port, '127.0.0.1'));
+  await once(client, 'connect');
+});
+test.after.each(() => void client.destroy());
+
+async function stillWorks(): Promise<void> {
+  client.write('ping');
+  const [data] = (await once(client, 'data')) as [Buffer];
+  assert.equal(String(data), 'ping');
+}
+
+test('is not sent to a child process', async () => {
+  const script = path.join(tmpdir(), `elsewhere-guards-${process.pid}.cjs`);
+  await writeFile(script, 'process.on("message", () => process.disconnect());');
+  const child = fork(script);
+  assert.throws(() => child.send('here', client), {
+    code: 'ERR_ELSEWHERE_UNSUPPORTED',
+    message: /sent to a child process/,
+  });
+  await stillWorks();
+  child.send('no socket');
+  await once(child, 'exit');
+});
+
+test('is not the stdio of a child process', async () => {
+  assert.throws(() => spawn(process.execPath, ['-v'], { stdio: ['ignore', client, 'ignore'] }), {
+    code: 'ERR_ELSEWHERE_UNSUPPORTED',
+    message: /stdio of a child process/,
+  });
+  await stillWorks();
+});
+
+test('is not moved to another thread', async () => {
+  const { port1 } = new MessageChannel();
+  assert.throws(() => port1.postMessage(client, [client] as unknown as never[]));
+  port1.close();
+});
+
+test.run();

@@ -1,0 +1,19 @@
+/** A certificate for localhost that no authority signed, and its key, which protects nothing: for tests only. */
+export const selfSigned: { readonly key: string; readonly cert: string } = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgyrScb+xuTOZTNeW6
+NoCPpnzA9TBw8YkIMbDjZ1ystzShRANCAARvQHiDH/LrfM7rSKiq2GcbZEVMCxsi
+99aa8Dop9AjpFAbNO5EGQH3ykoWGi4+iRQSIeNMX20PhczkGTLs/SQ0n
+-----END PRIVATE KEY-----`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBmjCCAUGgAwIBAgIUB0ggETZfrlIvMAlapzDDs0M8Ff8wCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNDE2NTI1NFoYDzIxMjYxMDMx
+MTY1MjU0WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAARvQHiDH/LrfM7rSKiq2GcbZEVMCxsi99aa8Dop9AjpFAbNO5EGQH3y
+koWGi4+iRQSIeNMX20PhczkGTLs/SQ0no28wbTAdBgNVHQ4EFgQUfTJXgxd3PIWG
+jh/Dn4f67v0WRw4wHwYDVR0jBBgwFoAUfTJXgxd3PIWGjh/Dn4f67v0WRw4wDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDRwAwRAIgWyBraaMUrJij05wssn36qxYMS6gLxHs7lg7XcZyIhFQCIFLN
+0Zvyhn9FIVX7XpHF19uRIcLwg62c7oFz9qVUEhWS
+-----END CERTIFICATE-----`,
+};
