@@ -47,12 +47,19 @@ function guardSpawn({ context }: Installation): void {
   if (prototype === undefined) return;
   const original = prototype.spawn;
   context.replace(prototype, 'spawn', function spawn(this: object, ...args: unknown[]): unknown {
-    const { stdio } = (args[0] ?? {}) as { stdio?: readonly { handle?: unknown }[] };
-    if (stdio?.some(({ handle }) => linkOf(handle) !== undefined)) {
+    if (stdioOf(args)?.some(({ handle }) => linkOf(handle) !== undefined)) {
       throw unsupported('the stdio of a child process');
     }
     return Reflect.apply(original, this, args);
   });
+}
+
+/** Node 20 to 24.12 take one object of options, later ones (file, args, cwd, environment, stdio, …). */
+function stdioOf(args: readonly unknown[]): readonly { handle?: unknown }[] | undefined {
+  const [first] = args;
+  return (
+    typeof first === 'object' && first !== null ? (first as { stdio?: unknown }).stdio : args[4]
+  ) as readonly { handle?: unknown }[] | undefined;
 }
 
 function unsupported(what: string): ElsewhereError {

@@ -208,8 +208,12 @@ test('uninstall restores every descriptor, ESM bindings too; install puts them b
   install();
   uninstall();
   uninstall();
-  for (const [object, descriptors] of before)
-    assert.deepEqual(Object.getOwnPropertyDescriptors(object), descriptors);
+  for (const [object, descriptors] of before) {
+    const after = Object.getOwnPropertyDescriptors(object) as Record<PropertyKey, unknown>;
+    assert.deepEqual(Reflect.ownKeys(after), Reflect.ownKeys(descriptors));
+    for (const key of Reflect.ownKeys(descriptors))
+      assert.deepEqual(after[key], Reflect.get(descriptors, key), String(key));
+  }
   assert.equal(importedReadFileSync, imported);
   install();
   assert.equal(
