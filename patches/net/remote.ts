@@ -93,7 +93,7 @@ function obey(socket: net.Socket, command: Command, tell: (report: Report) => vo
       socket.end(() => tell({ kind: 'shutdown' }));
       return;
     case 'reset':
-      socket.resetAndDestroy();
+      reset(socket);
       return;
     case 'noDelay':
       socket.setNoDelay(command.on);
@@ -103,6 +103,12 @@ function obey(socket: net.Socket, command: Command, tell: (report: Report) => vo
     case 'typeOfService':
       (socket as unknown as NewerSocket).setTypeOfService?.(command.value);
   }
+}
+
+/** While a shutdown is under way libuv refuses to reset, and Node then crashes at the next bytes (uv_tcp_close_reset). */
+function reset(socket: net.Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** Seconds on the wire, as between Node and its handles. */

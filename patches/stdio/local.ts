@@ -22,14 +22,11 @@ export function stdioLocal(context: Context): void {
   const remoteSet = (target: Target<StdioCalls, StdioStreams>): RemoteSet => {
     let set = remoteSets.get(target.connection);
     if (set !== undefined) return set;
-    const [, out, err] = target.callSync('info');
-    if (out === undefined || err === undefined)
-      throw new TypeError('the far side did not describe its standard streams');
-    // Made in no scope: its events belong to nobody in particular.
+    // Nothing is asked here: Node itself looks at process.stderr whenever a socket is destroyed (lib/net.js).
     set = {
       stdin: new RemoteInput(target),
-      stdout: new RemoteOutput(target, 1, out),
-      stderr: new RemoteOutput(target, 2, err),
+      stdout: new RemoteOutput(target, 1),
+      stderr: new RemoteOutput(target, 2),
     };
     outputs.add(set.stdout).add(set.stderr);
     remoteSets.set(target.connection, set);

@@ -9,26 +9,42 @@ type StdioTarget = Target<StdioCalls, StdioStreams>;
 
 export class RemoteOutput extends Writable {
   readonly fd: OutputFd;
-  readonly isTTY: boolean;
-  readonly columns: number | undefined;
-  readonly rows: number | undefined;
   readonly #target: StdioTarget;
   readonly #key: string = randomUUID();
   #stream: ByteStream | undefined;
+  #terminal: TerminalInfo | undefined;
   /** Written here and not yet reported as written there. */
   #unconfirmed: Buffer[] = [];
   #confirmed = 0;
   #held = false;
 
-  constructor(target: StdioTarget, fd: OutputFd, info: TerminalInfo) {
+  constructor(target: StdioTarget, fd: OutputFd) {
     super({ decodeStrings: true });
     this.fd = fd;
     this.#target = target;
-    this.isTTY = info.isTTY;
-    this.columns = info.isTTY ? info.columns : undefined;
-    this.rows = info.isTTY ? info.rows : undefined;
     // A standard stream that fails must not end a program that never looks at it.
     this.on('error', () => undefined);
+  }
+
+  /** Asked for at first use, blocking; whoever asks wants to know now. */
+  #info(): TerminalInfo {
+    if (this.#terminal === undefined && this.#target.alive)
+      this.#terminal = this.#target.callSync('info')[this.fd];
+    return this.#terminal ?? { isTTY: false, columns: 80, rows: 24 };
+  }
+
+  get isTTY(): boolean {
+    return this.#info().isTTY;
+  }
+
+  get columns(): number | undefined {
+    const { isTTY, columns } = this.#info();
+    return isTTY ? columns : undefined;
+  }
+
+  get rows(): number | undefined {
+    const { isTTY, rows } = this.#info();
+    return isTTY ? rows : undefined;
   }
 
   override _write(

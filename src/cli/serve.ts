@@ -14,17 +14,19 @@ const OPTIONS: OptionTable = {
   classic: { type: 'boolean' },
   'no-classic': { type: 'boolean' },
   once: { type: 'boolean' },
+  grace: { type: 'string' },
   json: { type: 'boolean' },
 };
 
 const HELP = `elsewhere serve: lets authenticated clients use this machine's files, sockets and stdio
 
-  elsewhere serve [--listen URL] [--token-file FILE] [--no-classic] [--once] [--json]
+  elsewhere serve [--listen URL] [--token-file FILE] [--no-classic] [--grace SECONDS] [--once] [--json]
 
   --listen URL       ws://127.0.0.1:PORT (default, any free port), tcp://127.0.0.1:PORT or unix:/PATH
   --token-file FILE  the token; made with a random one if it does not exist. Must be yours alone (mode 600).
                      Without it a random token is made and printed as part of the URL.
   --no-classic       clients may not run code here (eval, execute, run)
+  --grace SECONDS    how long a client that was cut off may come back and find everything as it was (default 60)
   --once             end after the first client has gone
   --json             print one JSON line instead of the bare URL
 
@@ -45,6 +47,7 @@ export const serveCommand: Command = {
       ...(listen === undefined ? {} : { listen }),
       ...(file === undefined ? {} : { token: tokenFrom(file) }),
       classic: values['no-classic'] !== true,
+      ...graceOf(optional(values['grace'])),
     });
     // Before the URL is known to anybody: who reads it may already send a signal.
     const ended = untilEnd(server, values['once'] === true);
@@ -52,6 +55,14 @@ export const serveCommand: Command = {
     return ended;
   },
 };
+
+function graceOf(seconds: string | undefined): { grace?: number } {
+  if (seconds === undefined) return {};
+  const grace = Number(seconds) * 1000;
+  if (seconds.trim() === '' || !(grace >= 0))
+    throw new UsageError(`--grace needs a number of seconds, not ${JSON.stringify(seconds)}`);
+  return { grace };
+}
 
 function tokenFrom(file: string): string {
   const { fs } = originals;

@@ -2,9 +2,9 @@
  * Large byte arrays of arguments and results. They travel as streams of their own behind the frame that names them, so
  * that no answer can hold up the link; the frame is delivered when all its attachments are there.
  */
-import { ElsewhereError } from '../base/errors.ts';
 import type { PendingFrame } from '../wire/codec.ts';
 import { Limit } from '../wire/message.ts';
+import { protocolError } from './protocol-error.ts';
 
 /** The most that one attachment may hold, in bytes: Node's own largest read is 2 GiB, ours goes in pieces. */
 const MAX_LENGTH = 1 << 30;
@@ -76,7 +76,7 @@ export class AttachmentInbox {
     };
     for (const { id, length } of frame.attachments) {
       if (length > MAX_LENGTH || this.#incoming.size >= MAX_WAITING || this.#incoming.has(id)) {
-        throw broken(`an attachment that is too large or out of place (${length} bytes)`);
+        throw protocolError(`an attachment that is too large or out of place (${length} bytes)`);
       }
       this.#incoming.set(id, { owner, length, bytes: undefined, received: 0 });
     }
@@ -88,7 +88,8 @@ export class AttachmentInbox {
 
   data(id: number, bytes: Uint8Array): void {
     const incoming = this.#incoming.get(id) as Incoming;
-    if (incoming.received + bytes.length > incoming.length) throw broken('more than it announced');
+    if (incoming.received + bytes.length > incoming.length)
+      throw protocolError('more than it announced');
     // Allocated at the first byte; the system gives pages only as they are written, so a lie costs nothing.
     incoming.bytes ??= Buffer.allocUnsafeSlow(incoming.length);
     incoming.bytes.set(bytes, incoming.received);
@@ -97,7 +98,7 @@ export class AttachmentInbox {
 
   end(id: number): void {
     const incoming = this.#incoming.get(id) as Incoming;
-    if (incoming.received !== incoming.length) throw broken('less than it announced');
+    if (incoming.received !== incoming.length) throw protocolError('less than it announced');
     this.#incoming.delete(id);
     const { owner } = incoming;
     owner.arrived.set(id, incoming.bytes ?? Buffer.alloc(0));
@@ -108,11 +109,4 @@ export class AttachmentInbox {
   clear(): void {
     this.#incoming.clear();
   }
-}
-
-function broken(what: string): ElsewhereError {
-  return new ElsewhereError(
-    'ERR_ELSEWHERE_PROTOCOL',
-    `the peer broke the protocol: it sent ${what}`,
-  );
 }

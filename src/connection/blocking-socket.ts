@@ -8,6 +8,7 @@ import { connectPipe, connectTcp, type NativeHandle } from '../base/native-socke
 import { originals } from '../base/originals.ts';
 import type { Endpoint } from '../transport/transport.ts';
 import { PacketReader, packetHeader } from '../wire/frame.ts';
+import { Kind, MAX_PACKET } from '../wire/message.ts';
 import type { BlockingLink, BlockingPacket } from './blocking.ts';
 
 /** What one system call reads at most. */
@@ -84,6 +85,8 @@ export class FramedLink implements BlockingLink {
   readonly #socket: BlockingSocket;
   readonly #inbox: BlockingPacket[] = [];
   readonly #reader = new PacketReader((kind, body, owned) => {
+    // Larger packets may stand behind it in what was read; whether to believe it is decided before they are looked at.
+    if (kind === Kind.WELCOME) this.setLimit(MAX_PACKET);
     // A view of the read buffer would be overwritten by the next read.
     this.#inbox.push({ kind, body: owned ? body : Buffer.from(body) });
   });

@@ -8,7 +8,7 @@ interface Slot {
   readonly method: string;
   readonly done: Done;
   readonly lane: Lane;
-  /** The packet it travels in: at most `lane.sent` means that it has left. */
+  /** The packet it travels in: at most `lane.handed` means that it has left. */
   readonly packet: number;
 }
 
@@ -62,7 +62,7 @@ export class OutgoingCalls {
 }
 
 function lostCall(slot: Slot, reason: Error): ElsewhereError {
-  const maybeExecuted = slot.packet <= slot.lane.sent;
+  const maybeExecuted = slot.packet <= slot.lane.handed;
   const fate = maybeExecuted ? 'the far side may have carried it out' : 'it was never sent';
   return new ElsewhereError(
     'ERR_ELSEWHERE_CONNECTION_LOST',

@@ -10,6 +10,8 @@ export interface PeerInfo {
   readonly platform: string;
   readonly arch: string;
   readonly pid: number;
+  /** Equal for processes that know each other by pid: same machine, same container. '' where that cannot be told. */
+  readonly pidSpace: string;
   readonly hostname: string;
   /** Its working directory when the session began. */
   readonly cwd: string;
@@ -55,7 +57,8 @@ export interface ByteStream {
   resume(): void;
 }
 
-export type ChannelState = 'connecting' | 'up' | 'closed';
+/** 'down': the link is lost and dialled again; everything waits. */
+export type ChannelState = 'connecting' | 'up' | 'down' | 'closed';
 
 export interface Channel {
   /** 128-bit session id in hex. */

@@ -5,3 +5,9 @@ export interface HandshakePacket {
 }
 
 export type HandshakeStep = { readonly send: HandshakePacket } | 'receive';
+
+/** What a lane learns of a handshake that succeeded. */
+export interface LaneWelcome {
+  /** How many of our sequenced packets the peer has. */
+  readonly received: number;
+}

@@ -19,7 +19,7 @@ export class Heartbeat {
       if (now - this.#lastTick > interval * 1.5) allowedSince = now;
       this.#lastTick = now;
       const silent = now - Math.max(lane.lastHeard, allowedSince);
-      if (silent > interval * SILENT_INTERVALS) lane.destroy(silence(silent));
+      if (silent > interval * SILENT_INTERVALS) lane.interrupt(silence(silent));
       else if (silent > interval / 2) lane.sendPing(this.#payload());
     }, interval);
     this.#timer.unref();

@@ -1,13 +1,16 @@
 /**
- * One link of a session: batches frames of a tick into one packet, counts sequenced packets, interns method names,
- * and moves large byte arrays ("attachments") apart from the calls that carry them. It does not know what calls mean.
+ * One lane of a session: batches frames of a tick into one packet, counts and keeps sequenced packets until they are
+ * acknowledged, interns method names, and moves large byte arrays ("attachments") apart from the calls that carry them.
+ * It outlives its transports: what the peer did not get over one is sent over the next. It does not know what calls mean.
  */
-import { ElsewhereError } from '../base/errors.ts';
 import type { Transport, TransportEvents } from '../transport/transport.ts';
 import { decodeFrames, encodeFrame, joinFrames, PendingFrame } from '../wire/codec.ts';
 import { FIRST_SEQUENCED, Kind, Limit, MAX_PACKET, Op } from '../wire/message.ts';
 import { AttachmentInbox, AttachmentOutbox } from './attachments.ts';
 import { MethodNames } from './method-names.ts';
+import { isProtocolError, protocolError } from './protocol-error.ts';
+import { Receipts, readReceipt } from './receipts.ts';
+import { type Packet, ReplayRing } from './replay-ring.ts';
 
 /** What a lane tells the session. */
 export interface LaneOwner {
@@ -22,20 +25,26 @@ export interface LaneOwner {
   advanced(lane: Lane): void;
   /** The lane can take bulk again. */
   drained(lane: Lane): void;
-  closed(lane: Lane, error: Error | undefined): void;
+  /** The transport is gone; the owner attaches another one, or ends the lane. */
+  down(lane: Lane, error: Error | undefined): void;
   /** A stream id that was never used before. */
   newStreamId(): number;
 }
 
 const MAX_FRAMES = 256;
-/** An ACK leaves after this many received bytes, or with the next packet that asks for an answer. */
-const ACK_BYTES = 64 * 1024;
+/** Bulk waits while this much is not acknowledged, so that what must be kept stays bounded. */
+const MAX_KEPT = 8 * 1024 * 1024;
+/** Takes what a transport that was replaced may still have to say. */
+const NOBODY: TransportEvents = {
+  packet: () => undefined,
+  drain: () => undefined,
+  close: () => undefined,
+};
 
 export class Lane {
   readonly name: 'main' | 'sync';
-  /** Sequenced packets sent and received. */
-  sent = 0;
-  received = 0;
+  /** The newest packet that a transport has taken, be it lost on the way. */
+  handed = 0;
   bytesSent = 0;
   bytesReceived = 0;
   /** When the peer was last heard, in ms of `performance.now()`. */
@@ -46,14 +55,17 @@ export class Lane {
   readonly #inNames = new MethodNames();
   readonly #outbox: AttachmentOutbox;
   readonly #inbox = new AttachmentInbox();
+  readonly #ring = new ReplayRing();
+  readonly #receipts = new Receipts((body) => this.#tell(Kind.ACK, body));
   #batch: Uint8Array[] = [];
   #batchBytes = 0;
   #scheduled = false;
   #receiving = false;
-  #unacked = 0;
   #congested = false;
-  #dead = false;
-  #closed = false;
+  #paused = false;
+  #over = false;
+  /** Set when what arrives can only be the peer's fault: no other transport would make it better. */
+  #fault: Error | undefined;
 
   constructor(name: 'main' | 'sync', owner: LaneOwner) {
     this.name = name;
@@ -67,25 +79,81 @@ export class Lane {
   get transport(): Transport | undefined {
     return this.#transport;
   }
+  /** Sequenced packets made so far. */
+  get sent(): number {
+    return this.#ring.pushed;
+  }
+
+  /** Sequenced packets received. */
+  get received(): number {
+    return this.#receipts.count;
+  }
+  /** Bytes of packets that the peer has not acknowledged. */
+  get keptBytes(): number {
+    return this.#ring.bytes;
+  }
+
+  /** Why the lane cannot go on over another transport. */
+  get fault(): Error | undefined {
+    return this.#fault;
+  }
 
   /** False while bulk data should wait for `drained`. RPC frames never wait. */
   get writable(): boolean {
-    return this.#transport !== undefined && !this.#congested && !this.#dead;
+    return this.#transport !== undefined && !this.#congested && this.#ring.bytes < MAX_KEPT;
   }
 
-  /** Takes over an authenticated transport; frames posted before leave now. */
-  attach(transport: Transport): void {
+  /**
+   * Takes over an authenticated transport, whose peer has received `count` of our packets: the others are sent again.
+   * Throws ERR_ELSEWHERE_PROTOCOL for a count that cannot be true.
+   */
+  attach(transport: Transport, count: number): void {
+    this.detach();
+    this.#ring.free(count);
     this.#transport = transport;
+    this.#congested = false;
+    // The handshake has told the peer.
+    this.#receipts.told();
     transport.setLimit(MAX_PACKET);
     this.lastHeard = performance.now();
-    transport.events = this.#events;
+    transport.events = this.#events(transport);
+    if (this.#paused) transport.pause();
+    for (const { kind, head, tail } of this.#ring) this.#hand(transport, kind, head, tail);
+    this.handed = this.#ring.pushed;
     this.flush();
-    if (this.writable) this.#owner.drained(this);
+    if (this.writable) this.#drained();
   }
 
-  /** The number of the packet that the next frame will travel in: compare with `sent` to know whether it has left. */
+  /** Hands the packets that the peer does not have to `send`, instead of to a transport. Returns the number of the last. */
+  replay(count: number, send: (packet: Packet) => void): number {
+    this.flush();
+    this.detach();
+    this.#ring.free(count);
+    for (const packet of this.#ring) send(packet);
+    this.handed = this.#ring.pushed;
+    return this.handed;
+  }
+
+  /** Whether packets of the peer are left unread, over this and later transports. */
+  set paused(on: boolean) {
+    this.#paused = on;
+    if (on) this.#transport?.pause();
+    else this.#transport?.resume();
+  }
+
+  /** Lets go of the transport without a word: a newer one takes its place, or the lane has to wait for one. */
+  detach(): void {
+    const transport = this.#transport;
+    if (transport === undefined) return;
+    this.#transport = undefined;
+    this.#receipts.told();
+    transport.events = NOBODY;
+    transport.destroy();
+  }
+
+  /** The number of the packet that the next frame will travel in: compare with `handed` to know whether it has left. */
   get nextPacket(): number {
-    return this.sent + 1;
+    return this.#ring.pushed + 1;
   }
 
   /** Encodes a frame now and sends it with all others of this tick. Throws TypeError for values that cannot travel. */
@@ -123,7 +191,7 @@ export class Lane {
 
   /** Sends the frames gathered so far. */
   flush(): void {
-    if (this.#batch.length === 0 || this.#transport === undefined) return;
+    if (this.#batch.length === 0) return;
     const body = joinFrames(this.#batch, this.#batchBytes);
     this.#batch = [];
     this.#batchBytes = 0;
@@ -131,12 +199,24 @@ export class Lane {
     if (this.writable) this.#outbox.pump(() => this.writable);
   }
 
+  /** Keeps a sequenced packet and sends it, now or with the next transport. */
   #transmit(kind: number, head: Uint8Array, tail?: Uint8Array): void {
+    if (this.#over) return;
+    this.#ring.push(kind, head, tail);
     const transport = this.#transport;
-    if (transport === undefined || this.#dead) return;
-    if (kind >= FIRST_SEQUENCED) this.sent++;
+    if (transport === undefined) return;
+    this.#hand(transport, kind, head, tail);
+    this.handed = this.#ring.pushed;
+  }
+
+  #hand(transport: Transport, kind: number, head: Uint8Array, tail?: Uint8Array): void {
     this.bytesSent += head.length + (tail?.length ?? 0);
     if (!transport.send(kind, head, tail)) this.#congested = true;
+  }
+
+  /** Such packets are about this transport only: they are not kept. */
+  #tell(kind: number, body: Uint8Array): void {
+    if (this.#transport !== undefined) this.#hand(this.#transport, kind, body);
   }
 
   #sendBulk(kind: number, stream: number, bytes?: Uint8Array): void {
@@ -150,7 +230,6 @@ export class Lane {
   sendData(stream: number, bytes: Uint8Array): void {
     this.#sendBulk(Kind.DATA, stream, bytes);
   }
-
   sendEnd(stream: number): void {
     this.#sendBulk(Kind.END, stream);
   }
@@ -168,48 +247,67 @@ export class Lane {
   }
 
   sendPing(payload: Uint8Array): void {
-    this.#transmit(Kind.PING, payload);
+    this.#tell(Kind.PING, payload);
   }
 
-  /** Every sequenced packet handed to the kernel, as far as we can tell: what the sync lane may ask the peer to wait for. */
+  /**
+   * The newest packet that a blocking call must not overtake: as far as we can tell the kernel has it; or it waits for the
+   * next transport, and can be brought while we block (catch-up.ts). Before the first one there is nothing to overtake.
+   */
   get handedOver(): number {
     this.flush();
-    if (this.#transport !== undefined && this.#transport.buffered === 0)
-      this.#handedOver = this.sent;
+    const between = this.#transport === undefined && this.handed > 0;
+    if (between || this.#transport?.buffered === 0) this.#handedOver = this.#ring.pushed;
     return this.#handedOver;
   }
   #handedOver = 0;
 
-  /** Ends the lane after what was posted has left. */
+  /** Ends the lane: with a transport, after what was posted has left; `down` follows. */
   close(reason?: string): void {
     this.flush();
     if (reason !== undefined) this.#transmit(Kind.GOAWAY, Buffer.from(reason.slice(0, 256)));
-    if (this.#transport === undefined) this.#ended(undefined);
-    else this.#transport.close();
+    const transport = this.#transport;
+    this.#end();
+    transport?.close();
   }
 
+  /** Gives the transport up, as if it had failed: `down` follows. */
+  interrupt(error: Error): void {
+    this.#transport?.destroy(error);
+  }
+
+  /** Ends the lane at once. */
   destroy(error?: Error): void {
-    // Nothing leaves any more: frames of this tick must not count as sent.
-    this.#dead = true;
-    if (this.#transport === undefined) this.#ended(error);
-    else this.#transport.destroy(error);
+    this.#fault ??= error;
+    const transport = this.#transport;
+    this.#end();
+    transport?.destroy(error);
   }
 
-  #ended(error: Error | undefined): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#dead = true;
+  /** Nothing is sent any more: frames of this tick must not count as handed over. */
+  #end(): void {
+    this.#over = true;
+    this.#receipts.told();
     this.#batch = [];
+    this.#batchBytes = 0;
     this.#outbox.clear();
     this.#inbox.clear();
-    this.#owner.closed(this, error);
+    this.#ring.clear();
   }
 
-  readonly #events: TransportEvents = {
-    packet: (kind, body) => this.#packet(kind, body),
-    drain: () => this.#drained(),
-    close: (error) => this.#ended(error),
-  };
+  /** Only of the transport that is attached: late words of an earlier one mean nothing. */
+  #events(transport: Transport): TransportEvents {
+    return {
+      packet: (kind, body) => this.#packet(kind, body),
+      drain: () => this.#drained(),
+      close: (error) => {
+        if (this.#transport !== transport) return;
+        this.detach();
+        if (error !== undefined && isProtocolError(error)) this.#fault ??= error;
+        this.#owner.down(this, error);
+      },
+    };
+  }
 
   #packet(kind: number, body: Uint8Array): void {
     this.lastHeard = performance.now();
@@ -224,14 +322,20 @@ export class Lane {
   }
 
   #unsequenced(kind: number, body: Uint8Array): void {
-    if (kind === Kind.PING) this.#transmit(Kind.PONG, body);
-    else if (kind === Kind.ACK || kind === Kind.PONG) return;
-    else throw protocolError(`a handshake message (${kind}) after the handshake`);
+    if (kind === Kind.PING) this.#tell(Kind.PONG, body);
+    else if (kind === Kind.ACK) this.#acked(body);
+    else if (kind !== Kind.PONG)
+      throw protocolError(`a handshake message (${kind}) after the handshake`);
+  }
+
+  #acked(body: Uint8Array): void {
+    const full = this.#ring.bytes >= MAX_KEPT;
+    this.#ring.free(readReceipt(body));
+    if (full && this.writable) this.#drained();
   }
 
   #sequenced(kind: number, body: Uint8Array): void {
-    this.received++;
-    this.#unacked += body.length;
+    this.#receipts.add(body.length);
     this.#receiving = true;
     try {
       if (kind === Kind.RPC) this.#frames(body);
@@ -242,14 +346,7 @@ export class Lane {
       this.#receiving = false;
     }
     this.flush();
-    if (this.#unacked >= ACK_BYTES) this.#acknowledge();
-  }
-
-  #acknowledge(): void {
-    this.#unacked = 0;
-    const body = Buffer.allocUnsafe(8);
-    body.writeDoubleLE(this.received, 0);
-    this.#transmit(Kind.ACK, body);
+    if (!this.#over) this.#receipts.settle();
   }
 
   #frames(body: Uint8Array): void {
@@ -261,7 +358,7 @@ export class Lane {
         this.#resolveName(frame);
         this.#owner.frame(this, frame);
       }
-      if (this.#closed) return;
+      if (this.#over) return;
     }
   }
 
@@ -300,11 +397,4 @@ export class Lane {
     this.#outbox.pump(() => this.writable);
     if (this.writable) this.#owner.drained(this);
   }
-}
-
-export function protocolError(what: string): ElsewhereError {
-  return new ElsewhereError(
-    'ERR_ELSEWHERE_PROTOCOL',
-    `the peer broke the protocol: it sent ${what}`,
-  );
 }

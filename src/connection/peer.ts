@@ -7,16 +7,21 @@ import { ElsewhereError } from '../base/errors.ts';
 import { Op } from '../wire/message.ts';
 import { answer, IncomingCall, OutgoingCalls } from './calls.ts';
 import type { ByteStream, Done, StreamHandler } from './channel.ts';
-import { Lane, type LaneOwner, protocolError } from './lane.ts';
+import { Lane, type LaneOwner } from './lane.ts';
 import type { MethodTable } from './methods.ts';
+import { protocolError } from './protocol-error.ts';
 import { StreamTable } from './stream-table.ts';
 
 /** What the session above is told. */
 export interface PeerEvents {
-  /** A lane is over; for the main lane that is the end of the session. */
-  laneClosed(lane: Lane, error: Error | undefined): void;
+  /** A lane has no transport any more: attach another one, or end the session. */
+  laneDown(lane: Lane, error: Error | undefined): void;
   goAway(reason: string): void;
 }
+
+/** Names of the notifications that keep the two lanes of a session in order. */
+export const BARRIER = 'session.barrier';
+export const BEHIND = 'session.behind';
 
 /** Above this many running calls of the peer we stop reading its lane until some are done. */
 const MAX_RUNNING = 4096;
@@ -143,11 +148,19 @@ export class Peer implements LaneOwner {
       barrier.frames.push(frame);
       return true;
     }
-    if (frame[0] !== Op.NOTIFY || frame[1] !== 'session.barrier') return false;
+    if (frame[0] !== Op.NOTIFY || frame[1] !== BARRIER) return false;
     const count = asArgs(frame[2])[0];
     if (typeof count !== 'number') throw protocolError('a barrier without a count');
-    if (count > this.main.received) this.#barriers.set(lane, { count, frames: [] });
+    if (count > this.main.received) {
+      this.#barriers.set(lane, { count, frames: [] });
+      if (this.main.transport === undefined) this.#tellBehind(lane);
+    }
     return true;
+  }
+
+  /** What the lane waits for cannot come: its peer, which is blocked, has to bring it. */
+  #tellBehind(lane: Lane): void {
+    lane.postMethod([Op.NOTIFY], BEHIND, []);
   }
 
   #releaseBarriers(): void {
@@ -182,10 +195,10 @@ export class Peer implements LaneOwner {
     }
     if (!isPromise(result)) return this.#reply(lane, Op.RETURN, id, result);
     running.set(id, call);
-    if (running.size >= MAX_RUNNING) lane.transport?.pause();
+    if (running.size >= MAX_RUNNING) lane.paused = true;
     const finish = (op: number, value: unknown): void => {
       if (!this.#running.get(lane)?.delete(id)) return;
-      if (running.size === MAX_RUNNING - 1) lane.transport?.resume();
+      if (running.size === MAX_RUNNING - 1) lane.paused = false;
       this.#reply(lane, op, id, value);
     };
     result.then(
@@ -210,7 +223,7 @@ export class Peer implements LaneOwner {
   }
 
   #notified(lane: Lane, method: string, args: unknown): void {
-    if (method === 'session.barrier') throw protocolError(`a barrier on its ${lane.name} lane`);
+    if (method === BARRIER) throw protocolError(`a barrier on its ${lane.name} lane`);
     try {
       const result = this.#invoke(method, asArgs(args), undefined);
       if (isPromise(result)) result.then(undefined, () => undefined);
@@ -244,11 +257,18 @@ export class Peer implements LaneOwner {
     if (lane === this.main) this.streams.pump();
   }
 
-  closed(lane: Lane, error: Error | undefined): void {
+  /** What the peer asked for goes on: its answers wait for the next transport. */
+  down(lane: Lane, error: Error | undefined): void {
+    this.#events.laneDown(lane, error);
+    if (lane === this.main) for (const waiting of this.#barriers.keys()) this.#tellBehind(waiting);
+  }
+
+  /** Ends a lane beside the main one: nobody waits for its answers any more. */
+  forget(lane: Lane): void {
+    lane.destroy();
     for (const call of this.#running.get(lane)?.values() ?? []) call.cancel();
     this.#running.delete(lane);
     this.#barriers.delete(lane);
-    this.#events.laneClosed(lane, error);
   }
 }
 

@@ -2,8 +2,9 @@
 
 import { Op } from '../wire/message.ts';
 import type { ByteStream, StreamHandler } from './channel.ts';
-import { type Lane, protocolError } from './lane.ts';
+import type { Lane } from './lane.ts';
 import type { StreamOpener } from './methods.ts';
+import { protocolError } from './protocol-error.ts';
 import { deadStream, SessionStream, type StreamPort } from './stream.ts';
 import { surface } from './surface.ts';
 

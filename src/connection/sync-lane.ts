@@ -4,130 +4,86 @@
  */
 import { ElsewhereError } from '../base/errors.ts';
 import { decodeFrames, encodeFrame, joinFrames, PendingFrame } from '../wire/codec.ts';
-import { FIRST_SEQUENCED, Kind, Limit, MAX_PACKET, Op } from '../wire/message.ts';
+import { Kind, Limit, Op } from '../wire/message.ts';
 import { AttachmentInbox } from './attachments.ts';
-import type { BlockingLink, BlockingPacket } from './blocking.ts';
-import type { PeerInfo } from './channel.ts';
-import type { HandshakePacket, HandshakeStep } from './handshake-steps.ts';
-import { protocolError } from './lane.ts';
+import type { BlockingPacket } from './blocking.ts';
+import { LastingLink, type LinkOpener } from './lasting-link.ts';
 import { MethodNames } from './method-names.ts';
+import { BARRIER, BEHIND } from './peer.ts';
+import { protocolError } from './protocol-error.ts';
 
-export interface SyncLaneOptions {
-  /** Dials; may block. */
-  open(): BlockingLink;
-  handshake(): Generator<HandshakeStep, PeerInfo, HandshakePacket>;
+export interface SyncLaneOptions extends LinkOpener {
   /** Calls that the far side makes back while we are blocked. */
   serve(method: string, args: unknown[]): unknown;
   /** Sequenced packets of the main lane that the kernel has: what a blocking call must not overtake. */
   barrier(): number;
+  /** Blocks until the peer has what was sent on the main lane. */
+  catchUp(): void;
+  /** The session is lost, and this is why. */
+  lost(error: unknown): void;
 }
 
 type Answer = { readonly error: unknown } | { readonly value: unknown };
 
 export class SyncLane {
   readonly #options: SyncLaneOptions;
-  #link: OpenLink | undefined;
-  #closed = false;
-
-  constructor(options: SyncLaneOptions) {
-    this.#options = options;
-  }
-
-  /** Opens the link now. */
-  connect(): PeerInfo {
-    this.#link ??= this.#open();
-    return this.#link.peer;
-  }
-
-  /** Blocks until the answer is there. A link that was lost while idle is opened again. */
-  call(method: string, args: readonly unknown[]): unknown {
-    if (this.#closed)
-      throw new ElsewhereError(
-        'ERR_ELSEWHERE_CLOSED',
-        `${method} was not sent: the connection is closed`,
-        { maybeExecuted: false },
-      );
-    const fresh = this.#link === undefined;
-    this.#link ??= this.#open();
-    const link = this.#link;
-    const attempt = new Attempt();
-    try {
-      return link.call(method, args, this.#options.barrier(), attempt);
-    } catch (error) {
-      if (!attempt.linkFailed) throw error;
-      this.#drop(link);
-      // Nothing of the call had left: a link that died while idle is no reason to fail.
-      if (!fresh && !attempt.sent) return this.call(method, args);
-      throw lost(method, attempt.sent, error);
-    }
-  }
-
-  #open(): OpenLink {
-    const link = this.#options.open();
-    try {
-      const peer = handshake(link, this.#options.handshake());
-      link.setLimit(MAX_PACKET);
-      return new OpenLink(link, peer, this.#options);
-    } catch (error) {
-      link.close();
-      throw error;
-    }
-  }
-
-  #drop(link: OpenLink): void {
-    link.close();
-    if (this.#link === link) this.#link = undefined;
-  }
-
-  close(): void {
-    this.#closed = true;
-    this.#link?.close();
-    this.#link = undefined;
-  }
-}
-
-/** What became of one call, for who has to explain its failure. */
-class Attempt {
-  sent = false;
-  /** The link, not the far side's handler, made it fail. */
-  linkFailed = false;
-}
-
-/** One authenticated link; its method numbers and call ids live and die with it. */
-class OpenLink {
-  readonly peer: PeerInfo;
-  readonly #link: BlockingLink;
-  readonly #options: SyncLaneOptions;
+  readonly #link: LastingLink;
   readonly #outNames = new MethodNames();
   readonly #inNames = new MethodNames();
   readonly #inbox = new AttachmentInbox();
   /** Answers of outer calls that came while an inner one waited. */
   readonly #answers = new Map<number, Answer>();
-  #waiting = new Set<number>();
+  /** The calls that wait, with the number of the last packet of each. */
+  readonly #waiting = new Map<number, number>();
   #nextId = 0;
   #nextStream = 1;
   #barrier = 0;
-  #failure: Error | undefined;
+  #goAway: string | undefined;
+  #closed = false;
 
-  constructor(link: BlockingLink, peer: PeerInfo, options: SyncLaneOptions) {
-    this.#link = link;
-    this.peer = peer;
+  constructor(options: SyncLaneOptions) {
     this.#options = options;
+    this.#link = new LastingLink(options);
   }
 
-  call(method: string, args: readonly unknown[], barrier: number, attempt: Attempt): unknown {
+  /** Opens the link now. */
+  connect(): void {
+    this.#link.connect();
+  }
+
+  /** Blocks until the answer is there, over as many links as it takes. */
+  call(method: string, args: readonly unknown[]): unknown {
+    if (this.#closed) throw closed(method);
+    // A first link that cannot be had is its own failure: nothing is lost.
+    this.#link.connect();
+    const barrier = this.#options.barrier();
+    const behind = barrier > this.#barrier;
     const id = this.#nextId++;
     const frames: unknown[][] = [];
-    const behind = barrier > this.#barrier;
-    if (behind) frames.push([Op.NOTIFY, this.#outNames.short('session.barrier'), [barrier]]);
+    if (behind) frames.push([Op.NOTIFY, this.#outNames.short(BARRIER), [barrier]]);
     frames.push([Op.CALL, id, this.#outNames.short(method), args]);
-    this.#post(frames, attempt);
-    if (behind) this.#outNames.sent('session.barrier');
+    // A value that cannot travel throws here and leaves nothing behind.
+    const encoded = this.#encode(frames);
+    if (behind) this.#outNames.sent(BARRIER);
     this.#outNames.sent(method);
     this.#barrier = barrier;
-    this.#waiting.add(id);
+    const first = this.#link.sent + 1;
     try {
-      while (!this.#answers.has(id)) this.#step(attempt);
+      this.#post(encoded);
+      return this.#answer(id);
+    } catch (error) {
+      if (!(error instanceof LinkFailure)) throw error;
+      const reason = error.cause;
+      if (isDeadlock(reason)) throw reason;
+      this.#options.lost(reason);
+      throw lost(method, this.#link.handed >= first, reason);
+    }
+  }
+
+  #answer(id: number): unknown {
+    this.#waiting.set(id, this.#link.sent);
+    try {
+      while (!this.#answers.has(id)) this.#step();
     } finally {
       this.#waiting.delete(id);
     }
@@ -137,8 +93,8 @@ class OpenLink {
     return answer.value;
   }
 
-  /** Frames as one packet, then what was detached of them. */
-  #post(frames: readonly unknown[][], attempt: Attempt): void {
+  /** Frames as the body of one packet, and what was detached of them. */
+  #encode(frames: readonly unknown[][]): Encoded {
     const detached: { id: number; bytes: Uint8Array }[] = [];
     const encoded = frames.map((frame) =>
       encodeFrame(frame, (bytes) => {
@@ -149,56 +105,49 @@ class OpenLink {
       }),
     );
     const total = encoded.reduce((sum, { length }) => sum + length, 0);
-    this.#transmit(Kind.RPC, joinFrames(encoded, total), undefined, attempt);
-    for (const { id, bytes } of detached) this.#sendAttachment(id, bytes, attempt);
+    return { body: joinFrames(encoded, total), detached };
   }
 
-  #sendAttachment(id: number, bytes: Uint8Array, attempt: Attempt): void {
-    const head = Buffer.allocUnsafe(4);
-    head.writeUInt32LE(id, 0);
-    for (let at = 0; at < bytes.length; at += Limit.DATA)
-      this.#transmit(Kind.DATA, head, bytes.subarray(at, at + Limit.DATA), attempt);
-    this.#transmit(Kind.END, head, undefined, attempt);
+  #post({ body, detached }: Encoded): void {
+    this.#send(Kind.RPC, body);
+    for (const { id, bytes } of detached) {
+      const head = Buffer.allocUnsafe(4);
+      head.writeUInt32LE(id, 0);
+      for (let at = 0; at < bytes.length; at += Limit.DATA)
+        this.#send(Kind.DATA, head, bytes.subarray(at, at + Limit.DATA));
+      this.#send(Kind.END, head);
+    }
   }
 
-  #transmit(kind: number, head: Uint8Array, tail: Uint8Array | undefined, attempt: Attempt): void {
+  #send(kind: number, head: Uint8Array, tail?: Uint8Array): void {
     try {
       this.#link.send(kind, head, tail);
-      attempt.sent = true;
     } catch (error) {
-      attempt.linkFailed = true;
-      throw error;
+      throw new LinkFailure(error);
     }
   }
 
   /** Takes one packet and does what it asks. */
-  #step(attempt: Attempt): void {
+  #step(): void {
+    if (this.#goAway !== undefined) throw new LinkFailure(leaving(this.#goAway));
     let packet: BlockingPacket;
     try {
-      if (this.#failure !== undefined) throw this.#failure;
       packet = this.#link.receive();
     } catch (error) {
-      // A far side in this very thread cannot answer: the link is whole, the call is not possible.
-      attempt.linkFailed = (error as { code?: string }).code !== 'ERR_ELSEWHERE_SYNC_DEADLOCK';
-      throw error;
+      throw new LinkFailure(error);
     }
     try {
-      this.#handle(packet, attempt);
+      this.#handle(packet);
     } catch (error) {
-      attempt.linkFailed = true;
-      throw error;
+      throw error instanceof LinkFailure ? error : new LinkFailure(error);
     }
+    this.#link.settle();
   }
 
-  #handle({ kind, body }: BlockingPacket, attempt: Attempt): void {
-    if (kind === Kind.PING) return this.#transmit(Kind.PONG, body, undefined, attempt);
-    if (kind < FIRST_SEQUENCED || kind === Kind.CREDIT) return;
-    if (kind === Kind.RPC) return this.#frames(body, attempt);
+  #handle({ kind, body }: BlockingPacket): void {
+    if (kind === Kind.RPC) return this.#frames(body);
     if (kind === Kind.GOAWAY) {
-      this.#failure = new ElsewhereError(
-        'ERR_ELSEWHERE_CONNECTION_LOST',
-        `the agent closed the connection: ${Buffer.from(body).toString()}`,
-      );
+      this.#goAway = Buffer.from(body).toString();
       return;
     }
     const view = Buffer.from(body.buffer, body.byteOffset, body.length);
@@ -208,18 +157,17 @@ class OpenLink {
     else if (kind === Kind.END) this.#inbox.end(id);
   }
 
-  #frames(body: Uint8Array, attempt: Attempt): void {
+  #frames(body: Uint8Array): void {
     for (const frame of decodeFrames(body)) {
       const head = frame instanceof PendingFrame ? frame.head : frame;
       if (head[0] === Op.CALL) head[2] = this.#inNames.resolve(head[2]);
       if (head[0] === Op.NOTIFY) head[1] = this.#inNames.resolve(head[1]);
-      if (frame instanceof PendingFrame)
-        this.#inbox.expect(frame, (whole) => this.#frame(whole, attempt));
-      else this.#frame(frame, attempt);
+      if (frame instanceof PendingFrame) this.#inbox.expect(frame, (whole) => this.#frame(whole));
+      else this.#frame(frame);
     }
   }
 
-  #frame(frame: unknown[], attempt: Attempt): void {
+  #frame(frame: unknown[]): void {
     const id = frame[1] as number;
     switch (frame[0]) {
       case Op.RETURN:
@@ -227,8 +175,9 @@ class OpenLink {
       case Op.THROW:
         return this.#answered(id, { error: frame[2] });
       case Op.CALL:
-        return this.#serve(id, frame[2] as string, frame[3] as unknown[], attempt);
+        return this.#serve(id, frame[2] as string, frame[3] as unknown[]);
       case Op.NOTIFY:
+        if (frame[1] === BEHIND) return this.#options.catchUp();
         return void this.#options.serve(frame[1] as string, frame[2] as unknown[]);
       case Op.CANCEL:
         return;
@@ -238,42 +187,68 @@ class OpenLink {
   }
 
   #answered(id: number, answer: Answer): void {
-    if (this.#waiting.has(id)) this.#answers.set(id, answer);
+    const packet = this.#waiting.get(id);
+    if (packet !== undefined) {
+      // It has the call, and so all before it.
+      this.#link.arrived(packet);
+      this.#answers.set(id, answer);
+    }
     // A call that was given up as a deadlock may be answered late.
     else if (id >= this.#nextId) throw protocolError('an answer to a call that was not made');
   }
 
-  #serve(id: number, method: string, args: unknown[], attempt: Attempt): void {
+  #serve(id: number, method: string, args: unknown[]): void {
     let frame: unknown[];
     try {
       const value = this.#options.serve(method, args);
       if (value instanceof Promise) throw deadlock(method);
       frame = [Op.RETURN, id, value];
     } catch (error) {
+      if (error instanceof LinkFailure) throw error;
       frame = [Op.THROW, id, error];
     }
-    this.#post([frame], attempt);
+    this.#post(this.#encode([frame]));
   }
 
   close(): void {
-    this.#link.close();
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#link.close('the client closed the connection');
   }
 }
 
-function handshake(
-  link: BlockingLink,
-  steps: Generator<HandshakeStep, PeerInfo, HandshakePacket>,
-): PeerInfo {
-  let step = steps.next();
-  while (step.done !== true) {
-    if (step.value === 'receive') {
-      step = steps.next(link.receive());
-    } else {
-      link.send(step.value.send.kind, step.value.send.body);
-      step = steps.next();
-    }
+interface Encoded {
+  readonly body: Uint8Array;
+  readonly detached: readonly { readonly id: number; readonly bytes: Uint8Array }[];
+}
+
+/** The link, not the far side's handler, made a call fail. */
+class LinkFailure extends Error {
+  override readonly cause: unknown;
+  constructor(cause: unknown) {
+    super();
+    this.cause = cause;
   }
-  return step.value;
+}
+
+/** A far side in this very thread cannot answer: the link is whole, the call is not possible. */
+function isDeadlock(error: unknown): boolean {
+  return (error as { code?: unknown }).code === 'ERR_ELSEWHERE_SYNC_DEADLOCK';
+}
+
+function closed(method: string): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_CLOSED',
+    `${method} was not sent: the connection is closed`,
+    { maybeExecuted: false },
+  );
+}
+
+function leaving(reason: string): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_CONNECTION_LOST',
+    `the agent closed the connection: ${reason}`,
+  );
 }
 
 function deadlock(method: string): ElsewhereError {

@@ -2,6 +2,7 @@
 import { workerData } from 'node:worker_threads';
 import { openTransport } from '../transport/open.ts';
 import type { Transport } from '../transport/transport.ts';
+import { Kind, MAX_PACKET } from '../wire/message.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './worker-link.ts';
 
 const { endpoint, timeout, port, signal } = workerData as WorkerStart;
@@ -19,7 +20,11 @@ function fail(error: unknown): void {
 
 function serve(transport: Transport): void {
   transport.events = {
-    packet: (kind, body) => tell({ kind, body }),
+    packet: (kind, body) => {
+      // Larger packets may follow before the thread that sleeps could allow them; it still decides whether to believe it.
+      if (kind === Kind.WELCOME) transport.setLimit(MAX_PACKET);
+      tell({ kind, body });
+    },
     drain: () => undefined,
     close: (error) => fail(error ?? new Error('the agent closed the blocking link')),
   };

@@ -9,6 +9,8 @@ export interface ProofInput {
   readonly serverNonce: string;
   readonly session: string;
   readonly lane: string;
+  /** How many packets the prover has received on this lane: not to be changed on the way. */
+  readonly received: number;
 }
 
 /** 256 random bits, url-safe: what `serve` makes when it is given no token. */
@@ -26,8 +28,19 @@ export function tokenKey(token: string): Buffer {
 }
 
 export function proof(key: Buffer, role: 'client' | 'server', input: ProofInput): string {
-  const text = [role, input.clientNonce, input.serverNonce, input.session, input.lane].join('\n');
+  const { clientNonce, serverNonce, session, lane, received } = input;
+  const text = [role, clientNonce, serverNonce, session, lane, received].join('\n');
   return createHmac('sha256', key).update(text).digest('base64url');
+}
+
+/** The key of a link that goes on where another one was lost: the token alone does not prove that it is the same peer. */
+export function resumeKey(key: Buffer, secret: Buffer): Buffer {
+  return createHmac('sha256', key).update('elsewhere resume\0').update(secret).digest();
+}
+
+/** What proves the next resumption; new with each link, and known to who knew the key of this one. */
+export function nextSecret(key: Buffer, clientNonce: string, serverNonce: string): Buffer {
+  return createHmac('sha256', key).update(`next\n${clientNonce}\n${serverNonce}`).digest();
 }
 
 /** Compares digests of both, so that neither content nor length shows in the time it takes. */

@@ -15,8 +15,15 @@ export interface ConnectOptions {
   /** Milliseconds for dialling and proving each other's token. Default 10,000. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
-  /** Milliseconds between heartbeats, 0 for none; the far side is given up after three. Default 5,000. */
+  /** Milliseconds between heartbeats, 0 for none; a link is given up after three. Default 5,000. */
   readonly heartbeat?: number;
+  /**
+   * Milliseconds for which a lost link is dialled again, while everything that uses it waits. The agent's own `grace`
+   * may be shorter. Default 60,000.
+   */
+  readonly grace?: number;
+  /** 'hold' (default): wait for `grace`. 'fail': the loss of the link ends the connection. */
+  readonly onDisconnect?: 'hold' | 'fail';
   /** How blocking calls block: on a socket of their own (default where the system can), or through a worker thread. */
   readonly sync?: 'socket' | 'worker';
 }
@@ -48,7 +55,8 @@ function newSession(url: string, options: ConnectOptions): NearSession {
     key: tokenKey(findToken(endpoint, options)),
     timeout,
     heartbeat: options.heartbeat ?? 5000,
-    dial: (signal) => openTransport(endpoint, { signal, timeout }),
+    grace: options.onDisconnect === 'fail' ? 0 : (options.grace ?? 60_000),
+    dial: (signal, timeout) => openTransport(endpoint, { signal, timeout }),
     dialBlocking: (main) => dialBlocking(endpoint, main, timeout, options.sync),
   });
 }

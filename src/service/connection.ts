@@ -13,12 +13,18 @@ export interface ConnectionStats {
   /** Bytes of packet bodies on the main link. */
   readonly bytesSent: number;
   readonly bytesReceived: number;
+  /** Bytes sent that the far side has not acknowledged: they are kept, to be sent again. */
+  readonly replayBytes: number;
   /** Calls of ours without an answer yet. */
   readonly pendingCalls: number;
   readonly streams: number;
 }
 
 export interface ConnectionEvents {
+  /** The link is lost and dialled again; everything that uses it waits. */
+  down: [error: Error];
+  /** Everything goes on where it was, after so many milliseconds. */
+  up: [pause: number];
   /** The session is over although nobody closed it. */
   lost: [error: Error];
   /** The last event, whatever the reason. */
@@ -37,6 +43,8 @@ export class Connection {
   constructor(session: NearSession) {
     this.#session = session;
     this.channel = session;
+    session.events.down = (error) => this.#events.emit('down', error);
+    session.events.up = (pause) => this.#events.emit('up', pause);
     this.closed = new Promise((resolve) => {
       session.onClosed((error) => {
         if ((error as { code?: string }).code !== 'ERR_ELSEWHERE_CLOSED')
@@ -127,6 +135,7 @@ export class Connection {
       packetsReceived: received,
       bytesSent,
       bytesReceived,
+      replayBytes: core.main.keptBytes,
       pendingCalls: core.calls.size,
       streams: core.streams.size,
     };

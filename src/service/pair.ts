@@ -22,6 +22,7 @@ export async function connectPairWith(
     key: tokenKey(agent.token),
     timeout: 10_000,
     heartbeat: 0,
+    grace: options.grace ?? 60_000,
     dial: async () => {
       const [near, far] = memoryPair();
       agent.accept(far, 'memory');

@@ -1,4 +1,5 @@
 /** The serving side: lets authenticated links in and gathers them into sessions. */
+import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { runDetached } from '../base/context.ts';
 import { ElsewhereError, isElsewhereError } from '../base/errors.ts';
@@ -11,7 +12,7 @@ import { listen } from '../transport/listen.ts';
 import type { Listener, Transport } from '../transport/transport.ts';
 import { driveHandshake } from './drive.ts';
 import { type Extend, FarSession } from './far-session.ts';
-import { refusal, serverHandshake } from './handshake.ts';
+import { type Admission, refusal, serverHandshake } from './handshake.ts';
 import { selfInfo } from './self.ts';
 
 export interface AgentOptions {
@@ -21,10 +22,13 @@ export interface AgentOptions {
   readonly token?: string;
   /** Milliseconds from accept to authenticated. Default 10,000. */
   readonly authTimeout?: number;
+  /** Milliseconds for which a client that was cut off may come back and find everything as it was. Default 60,000. */
+  readonly grace?: number;
   /** Names besides localhost and IP literals that a ws client may use as Host. */
   readonly allowedHosts?: readonly string[];
 }
 
+const DEFAULT_GRACE = 60_000;
 /** More than this many links that have not proven themselves are dropped at once. */
 const MAX_UNAUTHENTICATED = 64;
 /** A wrong token costs at least this long, so that guessing is slow. */
@@ -37,6 +41,9 @@ export class Agent {
   readonly #patches: readonly AnyPatch[];
   readonly #extend: Extend;
   readonly #authTimeout: number;
+  readonly #grace: number;
+  /** Tells clients whether it is still the same run of the agent, with all that it held. */
+  readonly #epoch: string = randomBytes(16).toString('hex');
   readonly #sessions = new Map<string, FarSession>();
   #unauthenticated = 0;
   #listener: Listener | undefined;
@@ -54,6 +61,7 @@ export class Agent {
     this.#patches = patches;
     this.#extend = extend;
     this.#authTimeout = options.authTimeout ?? 10_000;
+    this.#grace = options.grace ?? DEFAULT_GRACE;
   }
 
   async listen(options: AgentOptions): Promise<void> {
@@ -86,18 +94,20 @@ export class Agent {
   accept(transport: Transport, remote: string): void {
     if (this.#unauthenticated >= MAX_UNAUTHENTICATED || this.#closing) return transport.destroy();
     this.#unauthenticated++;
+    const handshake = serverHandshake({
+      key: this.#key,
+      epoch: this.#epoch,
+      secrets: (session, lane) => this.#sessions.get(session)?.secrets(lane),
+    });
     driveHandshake(
       transport,
-      serverHandshake(this.#key),
+      handshake,
       { timeout: this.#authTimeout, who: 'client' },
       (error, admission) => {
         this.#unauthenticated--;
         if (admission === undefined) return this.#refuse(transport, remote, error);
-        const session = this.#session(admission.session, admission.peer);
-        const welcome = admission.welcome(selfInfo());
-        transport.send(welcome.kind, welcome.body);
         try {
-          session.attach(admission.lane, transport);
+          this.#session(admission).attach(transport, admission, selfInfo());
         } catch (refused) {
           this.#refuse(transport, remote, refused);
         }
@@ -121,12 +131,18 @@ export class Agent {
     }, REFUSAL_DELAY).unref();
   }
 
-  #session(id: string, peer: FarSession['peer']): FarSession {
+  #session({ session: id, peer }: Admission): FarSession {
     const known = this.#sessions.get(id);
     if (known !== undefined) return known;
-    const session = new FarSession(id, peer, this.#patches, () => {
-      this.#sessions.delete(id);
-      this.events.emit('disconnect', session);
+    const session = new FarSession({
+      id,
+      peer,
+      patches: this.#patches,
+      grace: this.#grace,
+      onOver: () => {
+        this.#sessions.delete(id);
+        this.events.emit('disconnect', session);
+      },
     });
     this.#extend(session);
     this.#sessions.set(id, session);

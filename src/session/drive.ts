@@ -2,6 +2,7 @@
 import { ElsewhereError } from '../base/errors.ts';
 import type { HandshakePacket, HandshakeStep } from '../connection/handshake-steps.ts';
 import type { Transport } from '../transport/transport.ts';
+import { MAX_PACKET } from '../wire/message.ts';
 
 export interface DriveOptions {
   /** Milliseconds until the peer is given up. */
@@ -45,6 +46,8 @@ export function driveHandshake<R>(
         step = steps.next();
       }
       if (step.done !== true) return;
+      // More may come in the same chunk, before the next owner takes over.
+      transport.setLimit(MAX_PACKET);
       settle();
       result = step.value;
     } catch (error) {

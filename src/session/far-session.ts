@@ -1,4 +1,7 @@
-/** The agent's end of a session: the patches' remote halves for one client, on as many links as it opened. */
+/**
+ * The agent's end of a session: the patches' remote halves for one client. It outlives its links: without any, all that
+ * the client holds here is kept for `grace`.
+ */
 import { ElsewhereError } from '../base/errors.ts';
 import type { IncomingCall } from '../connection/calls.ts';
 import type { PeerInfo } from '../connection/channel.ts';
@@ -8,10 +11,26 @@ import { Peer } from '../connection/peer.ts';
 import type { SessionStream } from '../connection/stream.ts';
 import type { AnyPatch, RemoteContext } from '../patch.ts';
 import type { Transport } from '../transport/transport.ts';
-import type { LaneName } from './handshake.ts';
+import type { Admission, LaneName } from './handshake.ts';
 
 /** Adds what the layers above serve to every session: classic mode, services. */
 export type Extend = (session: FarSession) => void;
+
+export interface FarSessionInit {
+  readonly id: string;
+  readonly peer: PeerInfo;
+  readonly patches: readonly AnyPatch[];
+  /** Milliseconds without any link until the session is over. */
+  readonly grace: number;
+  onOver(): void;
+}
+
+/** A lane and what proves that a new link of it is the same client's. */
+interface Seat {
+  readonly lane: Lane;
+  /** The secret of the link before, then that of the newest: the client may have missed our welcome. */
+  secrets: readonly Buffer[];
+}
 
 export class FarSession {
   readonly id: string;
@@ -19,22 +38,27 @@ export class FarSession {
   readonly methods: MethodTable = new MethodTable();
   readonly core: Peer;
   readonly #onOver: () => void;
+  readonly #grace: number;
   readonly #cleanups: (() => void)[] = [];
-  readonly #syncLanes = new Set<Lane>();
+  readonly #seats = new Map<LaneName, Seat>();
+  #patience: NodeJS.Timeout | undefined;
   #current: IncomingCall | undefined;
+  /** Either side has said that it will not come back. */
+  #leaving = false;
   #over = false;
 
-  constructor(id: string, peer: PeerInfo, patches: readonly AnyPatch[], onOver: () => void) {
-    this.id = id;
-    this.peer = peer;
-    this.#onOver = onOver;
+  constructor(init: FarSessionInit) {
+    this.id = init.id;
+    this.peer = init.peer;
+    this.#grace = init.grace;
+    this.#onOver = init.onOver;
     this.core = new Peer('far', this.methods, {
-      laneClosed: (lane) => this.#laneClosed(lane),
-      goAway: () => undefined,
+      laneDown: (lane) => this.#laneDown(lane),
+      goAway: () => (this.#leaving = true),
     });
     this.methods.addCall('session.ping', () => null);
     const context = this.#context();
-    for (const patch of patches) this.#serve(patch, context);
+    for (const patch of init.patches) this.#serve(patch, context);
   }
 
   onEnd(cleanup: () => void): void {
@@ -66,39 +90,70 @@ export class FarSession {
     }
   }
 
-  /** A second main lane is refused: taking over a session comes with resume. */
-  attach(lane: LaneName, transport: Transport): void {
-    if (lane === 'sync') {
-      const sync = new Lane('sync', this.core);
-      this.#syncLanes.add(sync);
-      sync.attach(transport);
-    } else if (this.core.main.transport === undefined) {
-      this.core.main.attach(transport);
-    } else {
-      throw new ElsewhereError('ERR_ELSEWHERE_CLOSED', 'this session already has its main link');
-    }
+  /** What may prove a resumption of that lane. */
+  secrets(lane: LaneName): readonly Buffer[] | undefined {
+    return this.#seats.get(lane)?.secrets;
   }
 
-  #laneClosed(lane: Lane): void {
-    this.#syncLanes.delete(lane);
-    const mainOpen = this.core.main.transport !== undefined && lane !== this.core.main;
-    // A client that only ever made blocking calls has no main lane: its last sync lane is its session.
-    if (lane === this.core.main || (!mainOpen && this.#syncLanes.size === 0)) this.end();
+  /** Gives a lane its first link, or a new one in place of one that was lost. `welcome` is sent before anything else. */
+  attach(transport: Transport, admission: Admission, self: PeerInfo): void {
+    const seat = this.#seat(admission);
+    // A link that only seems to live must not receive anything more: it would not be counted.
+    seat.lane.detach();
+    const { proven, next } = admission;
+    seat.secrets = proven === undefined ? [next] : [proven, next];
+    const welcome = admission.welcome(self, seat.lane.received, this.#grace);
+    transport.send(welcome.kind, welcome.body);
+    seat.lane.attach(transport, admission.received);
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
+  }
+
+  #seat({ lane, proven }: Admission): Seat {
+    const known = this.#seats.get(lane);
+    if (known === undefined) {
+      const seat = {
+        lane: lane === 'main' ? this.core.main : new Lane('sync', this.core),
+        secrets: [],
+      };
+      this.#seats.set(lane, seat);
+      return seat;
+    }
+    // One that never got through may be tried again; else the client must prove that the lane is its own.
+    if (proven === undefined && known.lane.received > 0)
+      throw new ElsewhereError('ERR_ELSEWHERE_CLOSED', `this session already has its ${lane} link`);
+    return known;
+  }
+
+  #laneDown(lane: Lane): void {
+    if (this.#leaving || lane.fault !== undefined || this.#grace === 0) return this.#leave();
+    if (!this.#connected) this.#patience = setTimeout(() => this.end(), this.#grace).unref();
+  }
+
+  get #connected(): boolean {
+    return [...this.#seats.values()].some(({ lane }) => lane.transport !== undefined);
+  }
+
+  /** Without grace the last link, and always the main one, takes the session with it. */
+  #leave(): void {
+    if (this.core.main.transport === undefined || !this.#connected) this.end();
   }
 
   /** Tells the client and ends after what is under way was sent. */
   close(reason: string): void {
-    for (const lane of this.#syncLanes) lane.close(reason);
-    this.core.main.close(reason);
+    this.#leaving = true;
+    if (!this.#connected) return this.end();
+    for (const { lane } of this.#seats.values()) lane.close(reason);
   }
 
   /** Ends at once: closes what the client held. */
   end(): void {
     if (this.#over) return;
     this.#over = true;
+    clearTimeout(this.#patience);
     const reason = new ElsewhereError('ERR_ELSEWHERE_CONNECTION_LOST', 'the session is over');
     this.core.lose(reason);
-    for (const lane of [...this.#syncLanes]) lane.destroy();
+    for (const { lane } of this.#seats.values()) lane.destroy();
     for (const cleanup of this.#cleanups.reverse()) cleanup();
     this.#onOver();
   }

@@ -5,11 +5,19 @@
 import { ElsewhereError } from '../base/errors.ts';
 import type { PeerInfo } from '../connection/channel.ts';
 import type { HandshakePacket, HandshakeStep } from '../connection/handshake-steps.ts';
-import { newNonce, proof, sameProof } from '../security/auth.ts';
+import { newNonce, nextSecret, proof, resumeKey, sameProof } from '../security/auth.ts';
 import { Kind, PROTOCOL_NAME, PROTOCOL_VERSION } from '../wire/message.ts';
 
 export type LaneName = 'main' | 'sync';
 type Fields = Readonly<Record<string, unknown>>;
+
+/** What is kept of a link, for the one that takes its place. */
+export interface Resumption {
+  /** Proves that the new link is the same peer's. */
+  readonly secret: Buffer;
+  /** The agent's run: another one has nothing of this session. */
+  readonly epoch: string;
+}
 
 export interface ClientHandshakeOptions {
   readonly key: Buffer;
@@ -17,13 +25,29 @@ export interface ClientHandshakeOptions {
   readonly lane: LaneName;
   /** Facts about this process, told once authenticated. */
   readonly self: PeerInfo;
+  /** How many sequenced packets of this lane have come. */
+  readonly received: number;
+  /** What the lane's last link left behind; undefined for its first. */
+  readonly resumption: Resumption | undefined;
 }
 
-/** The dialling side. Returns the agent's facts; throws _AUTH, _VERSION or _PROTOCOL with one clear sentence. */
+/** What the agent says once it is proven. */
+export interface Welcome {
+  readonly peer: PeerInfo;
+  /** How many of our sequenced packets it has. */
+  readonly received: number;
+  /** Milliseconds for which it keeps a session without links. */
+  readonly grace: number;
+  /** For the next link of this lane. */
+  readonly resumption: Resumption;
+}
+
+/** The dialling side. Throws _AUTH, _VERSION, _PROTOCOL, or _CLOSED when there is nothing left to resume. */
 export function* clientHandshake(
   options: ClientHandshakeOptions,
-): Generator<HandshakeStep, PeerInfo, HandshakePacket> {
-  const { key, session, lane } = options;
+): Generator<HandshakeStep, Welcome, HandshakePacket> {
+  const { session, lane, received, resumption } = options;
+  const key = resumption === undefined ? options.key : resumeKey(options.key, resumption.secret);
   const clientNonce = newNonce();
   yield message(Kind.HELLO, {
     name: PROTOCOL_NAME,
@@ -31,19 +55,40 @@ export function* clientHandshake(
     nonce: clientNonce,
     session,
     lane,
+    resume: resumption !== undefined,
   });
   const challenge = read(yield 'receive', Kind.CHALLENGE, 'agent');
   checkVersion(challenge, 'agent');
-  const input = { clientNonce, serverNonce: text(challenge, 'nonce'), session, lane };
-  yield message(Kind.HELLO, { proof: proof(key, 'client', input), self: options.self });
+  const epoch = text(challenge, 'epoch');
+  if (resumption !== undefined && resumption.epoch !== epoch) throw gone('it was restarted');
+  const serverNonce = text(challenge, 'nonce');
+  const input = { clientNonce, serverNonce, session, lane };
+  yield message(Kind.HELLO, {
+    proof: proof(key, 'client', { ...input, received }),
+    received,
+    self: options.self,
+  });
   const welcome = read(yield 'receive', Kind.WELCOME, 'agent');
-  if (!sameProof(text(welcome, 'proof'), proof(key, 'server', input))) {
+  const theirs = count(welcome, 'received');
+  if (!sameProof(text(welcome, 'proof'), proof(key, 'server', { ...input, received: theirs }))) {
     throw new ElsewhereError(
       'ERR_ELSEWHERE_AUTH',
       'the agent could not prove that it knows the token: it may be an impostor',
     );
   }
-  return readPeer(welcome['peer'], 'agent');
+  return {
+    peer: readPeer(welcome['peer'], 'agent'),
+    received: theirs,
+    grace: count(welcome, 'grace'),
+    resumption: { secret: nextSecret(key, clientNonce, serverNonce), epoch },
+  };
+}
+
+export interface ServerHandshakeOptions {
+  readonly key: Buffer;
+  readonly epoch: string;
+  /** The secrets that may prove a resumption of that lane; undefined when there is no such session. */
+  secrets(session: string, lane: LaneName): readonly Buffer[] | undefined;
 }
 
 /** What an authenticated link asks for. */
@@ -51,21 +96,26 @@ export interface Admission {
   readonly session: string;
   readonly lane: LaneName;
   readonly peer: PeerInfo;
+  /** How many of our sequenced packets the client has. */
+  readonly received: number;
+  /** The secret that was proven; undefined for the first link of a lane. */
+  readonly proven: Buffer | undefined;
+  /** The secret for the next link. */
+  readonly next: Buffer;
+  /** The packet that ends the handshake. */
+  welcome(self: PeerInfo, received: number, grace: number): HandshakePacket;
 }
 
-/** The accepting side: yields like the client's, and returns who was let in. The caller sends the returned welcome. */
+/** The accepting side: yields like the client's, and returns who was let in. The caller sends the welcome. */
 export function* serverHandshake(
-  key: Buffer,
-): Generator<
-  HandshakeStep,
-  Admission & { welcome(self: PeerInfo): HandshakePacket },
-  HandshakePacket
-> {
+  options: ServerHandshakeOptions,
+): Generator<HandshakeStep, Admission, HandshakePacket> {
   const serverNonce = newNonce();
   yield message(Kind.CHALLENGE, {
     name: PROTOCOL_NAME,
     version: PROTOCOL_VERSION,
     nonce: serverNonce,
+    epoch: options.epoch,
   });
   const hello = read(yield 'receive', Kind.HELLO, 'client');
   checkVersion(hello, 'client');
@@ -73,18 +123,60 @@ export function* serverHandshake(
   const lane = text(hello, 'lane');
   if (!/^[0-9a-f]{32}$/.test(session) || (lane !== 'main' && lane !== 'sync'))
     throw malformed('client');
-  const input = { clientNonce: text(hello, 'nonce'), serverNonce, session, lane };
+  const clientNonce = text(hello, 'nonce');
+  const input = { clientNonce, serverNonce, session, lane };
   const answer = read(yield 'receive', Kind.HELLO, 'client');
-  if (!sameProof(text(answer, 'proof'), proof(key, 'client', input))) {
+  const received = count(answer, 'received');
+  const said = text(answer, 'proof');
+  const keys = linkKeys(options, session, lane, hello['resume'] === true);
+  const found = keys.find(({ key }) =>
+    sameProof(said, proof(key, 'client', { ...input, received })),
+  );
+  if (found === undefined) {
     throw new ElsewhereError(
       'ERR_ELSEWHERE_AUTH',
       'wrong token: use the URL or token that `elsewhere serve` printed',
     );
   }
-  const peer = readPeer(answer['self'], 'client');
-  const welcome = (self: PeerInfo): HandshakePacket =>
-    encode(Kind.WELCOME, { proof: proof(key, 'server', input), peer: self });
-  return { session, lane, peer, welcome };
+  return {
+    session,
+    lane,
+    received,
+    peer: readPeer(answer['self'], 'client'),
+    proven: found.secret,
+    next: nextSecret(found.key, clientNonce, serverNonce),
+    welcome: (self, own, grace) =>
+      encode(Kind.WELCOME, {
+        proof: proof(found.key, 'server', { ...input, received: own }),
+        received: own,
+        grace,
+        peer: self,
+      }),
+  };
+}
+
+interface LinkKey {
+  readonly key: Buffer;
+  readonly secret: Buffer | undefined;
+}
+
+function linkKeys(
+  options: ServerHandshakeOptions,
+  session: string,
+  lane: LaneName,
+  resume: boolean,
+): LinkKey[] {
+  if (!resume) return [{ key: options.key, secret: undefined }];
+  const secrets = options.secrets(session, lane);
+  if (secrets === undefined) throw gone('it has waited longer than its grace allows');
+  return secrets.map((secret) => ({ key: resumeKey(options.key, secret), secret }));
+}
+
+function gone(why: string): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_CLOSED',
+    `the agent no longer holds this session: ${why}`,
+  );
 }
 
 /** The last word to a peer that is not let in. */
@@ -157,6 +249,12 @@ function text(fields: Fields, name: string): string {
   throw malformed('peer');
 }
 
+function count(fields: Fields, name: string): number {
+  const value = fields[name];
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw malformed('peer');
+}
+
 function malformed(who: string): ElsewhereError {
   return new ElsewhereError(
     'ERR_ELSEWHERE_PROTOCOL',
@@ -179,6 +277,7 @@ function readPeer(value: unknown, who: string): PeerInfo {
     hostname: word('hostname'),
     cwd: word('cwd'),
     version: word('version'),
+    pidSpace: word('pidSpace'),
     pid: Number(fields['pid']),
   };
 }

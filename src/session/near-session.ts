@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { runDetached, runLocally } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import type { BlockingLink } from '../connection/blocking.ts';
+import { catchUp } from '../connection/catch-up.ts';
 import type {
   ByteStream,
   Channel,
@@ -14,59 +15,91 @@ import type {
   PeerInfo,
   StreamHandler,
 } from '../connection/channel.ts';
+import type { HandshakePacket, HandshakeStep } from '../connection/handshake-steps.ts';
 import { Heartbeat } from '../connection/heartbeat.ts';
-import type { Lane } from '../connection/lane.ts';
+import type { LinkOpener } from '../connection/lasting-link.ts';
 import { MethodTable } from '../connection/methods.ts';
 import { Peer } from '../connection/peer.ts';
+import { isFinal, pauses } from '../connection/redial.ts';
 import { SyncLane } from '../connection/sync-lane.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type DriveOptions, driveHandshake } from './drive.ts';
-import { clientHandshake } from './handshake.ts';
-import { selfInfo } from './self.ts';
+import { clientHandshake, type LaneName, type Resumption, type Welcome } from './handshake.ts';
+import { hasEnded, selfInfo } from './self.ts';
 
 export interface NearSessionOptions {
   readonly key: Buffer;
-  /** Dials the main lane. */
-  dial(signal: AbortSignal): Promise<Transport>;
+  /** Dials the main lane; gives up after `timeout` milliseconds. */
+  dial(signal: AbortSignal, timeout: number): Promise<Transport>;
   /** Dials the sync lane while blocked; told the main lane's transport when there is one. */
   dialBlocking(main: Transport | undefined): BlockingLink;
   /** Milliseconds for dialling and handshake together. */
   readonly timeout: number;
-  /** Milliseconds between heartbeats; the peer is dead after three. 0: none. */
+  /** Milliseconds between heartbeats; a link is given up after three. 0: none. */
   readonly heartbeat: number;
+  /** Milliseconds for which a lost link is dialled again; the agent may allow less. 0: its loss is the session's. */
+  readonly grace: number;
   /** What the agent may call on this side. */
   readonly methods?: MethodTable;
 }
 
+/** What a session tells besides its end. */
+export interface NearSessionEvents {
+  /** The link is lost; everything waits while it is dialled again. */
+  down(error: Error): void;
+  /** Everything goes on where it was, after so many milliseconds. */
+  up(pause: number): void;
+}
+
+/** While the network is away, an attempt may take this long and a bit more each time, up to `timeout`. */
+const REDIAL_TIMEOUT = 3000;
+
 export class NearSession implements Channel {
   readonly id: string = randomBytes(16).toString('hex');
   readonly methods: MethodTable;
+  readonly events: Partial<NearSessionEvents> = {};
   readonly #options: NearSessionOptions;
   readonly #core: Peer;
   readonly #sync: SyncLane;
   readonly #abort = new AbortController();
   readonly #listeners = new Set<(error: Error) => void>();
+  /** What each lane's last link left behind. */
+  readonly #resumptions: { [K in LaneName]?: Resumption } = {};
   #state: ChannelState = 'connecting';
   #dialling: Promise<void> | undefined;
   #peer: PeerInfo | undefined;
+  #grace: number;
   #heartbeat: Heartbeat | undefined;
   #holds = 0;
+  /** Keeps the process alive while there is no socket that could. */
+  #keeper: NodeJS.Timeout | undefined;
   #reason: Error | undefined;
+  #closing = false;
   #goAway: string | undefined;
 
   constructor(options: NearSessionOptions) {
     this.#options = options;
+    this.#grace = options.grace;
     this.methods = options.methods ?? new MethodTable();
     this.#core = new Peer('near', this.methods, {
-      laneClosed: (lane, error) => this.#laneClosed(lane, error),
+      laneDown: (_lane, error) => this.#laneDown(error),
       goAway: (reason) => (this.#goAway = reason),
     });
-    this.#sync = new SyncLane({
+    const opener = (lane: LaneName): LinkOpener => ({
       open: () => runLocally(() => options.dialBlocking(this.#core.main.transport)),
-      handshake: () => this.#handshake('sync'),
+      handshake: (received) => this.#handshake(lane, received),
+      // Nothing is lost yet where nobody has answered.
+      patience: () => (this.#peer === undefined ? 0 : this.#grace),
+      hopeless: () => this.#agentEnded(),
+    });
+    this.#sync = new SyncLane({
+      ...opener('sync'),
       serve: (method, args) => this.methods.invoke(method, args, undefined),
       barrier: () => this.#core.main.handedOver,
+      catchUp: () => this.#catchUp(opener('main')),
+      lost: (error) => this.#end(this.#explain(error as Error)),
     });
+    endAtExit(this);
   }
 
   get state(): ChannelState {
@@ -88,44 +121,115 @@ export class NearSession implements Channel {
 
   /** Opens the main lane now; calls made before it is up wait for it. */
   connect(signal?: AbortSignal): Promise<void> {
-    if (this.#dialling !== undefined) return this.#dialling;
-    const dialling = runDetached(() => this.#dial(signal));
-    this.#dialling = dialling;
-    return dialling;
+    this.#dialling ??= runDetached(() => this.#connect(signal));
+    return this.#dialling;
   }
 
   /** Opens the sync lane now, blocking: for preloads, which have no event loop yet. */
   connectSync(): void {
-    this.#peer = this.#sync.connect();
+    this.#sync.connect();
   }
 
-  async #dial(signal?: AbortSignal): Promise<void> {
+  async #connect(signal?: AbortSignal): Promise<void> {
     const stop =
       signal === undefined ? this.#abort.signal : AbortSignal.any([signal, this.#abort.signal]);
-    let transport: Transport | undefined;
     try {
-      transport = await this.#options.dial(stop);
-      const options = { timeout: this.#options.timeout, who: 'agent', signal: stop };
-      this.#peer = await handshakeDone(transport, this.#handshake('main'), options);
+      await this.#dial(stop, this.#options.timeout);
     } catch (error) {
-      transport?.destroy();
       this.#end(error as Error);
       throw error;
     }
-    // Closed while it was dialled.
-    if (this.#reason !== undefined) {
-      transport.destroy();
-      throw this.#reason;
+  }
+
+  /** One attempt: the lane's first link, or one in place of a lost one. */
+  async #dial(stop: AbortSignal, timeout: number): Promise<void> {
+    let transport: Transport | undefined;
+    try {
+      transport = await this.#options.dial(stop, timeout);
+      const steps = this.#handshake('main', this.#core.main.received);
+      const welcome = await handshakeDone(transport, steps, {
+        timeout,
+        who: 'agent',
+        signal: stop,
+      });
+      // Closed while it was dialled.
+      if (this.#reason !== undefined) throw this.#reason;
+      this.#core.main.attach(transport, welcome.received);
+    } catch (error) {
+      transport?.destroy();
+      throw error;
     }
     this.#state = 'up';
-    this.#core.main.attach(transport);
     this.#applyHold();
+    this.#heartbeat?.stop();
     if (this.#options.heartbeat > 0)
       this.#heartbeat = new Heartbeat(this.#core.main, this.#options.heartbeat);
   }
 
-  #handshake(lane: 'main' | 'sync'): ReturnType<typeof clientHandshake> {
-    return clientHandshake({ key: this.#options.key, session: this.id, lane, self: selfInfo() });
+  *#handshake(
+    lane: LaneName,
+    received: number,
+  ): Generator<HandshakeStep, Welcome, HandshakePacket> {
+    const { key } = this.#options;
+    const resumption = this.#resumptions[lane];
+    const self = selfInfo();
+    const options = { key, session: this.id, lane, self, received, resumption };
+    const welcome = yield* clientHandshake(options);
+    // While this attempt waited, another link took the lane: this one is dead, and so is its secret.
+    if (this.#resumptions[lane] !== resumption) throw overtaken(lane);
+    this.#resumptions[lane] = welcome.resumption;
+    this.#peer = welcome.peer;
+    this.#grace = Math.min(this.#grace, welcome.grace);
+    return welcome;
+  }
+
+  // What happens when the main lane's link is lost.
+
+  #laneDown(error: Error | undefined): void {
+    this.#heartbeat?.stop();
+    const fault = this.#core.main.fault;
+    const final = this.#closing || this.#goAway !== undefined || this.#grace === 0;
+    if (final || fault !== undefined) return this.#end(this.#explain(fault ?? error));
+    this.#state = 'down';
+    this.#applyHold();
+    this.events.down?.(this.#explain(error));
+    void runDetached(() => this.#redial(error));
+  }
+
+  /** Afterwards the main lane has no link, which the event loop will see to. */
+  #catchUp(opener: LinkOpener): void {
+    catchUp(this.#core.main, opener);
+    if (this.#state === 'up') this.#laneDown(undefined);
+  }
+
+  async #redial(reason: Error | undefined): Promise<void> {
+    const since = performance.now();
+    let failure: Error | undefined = reason;
+    let attempts = 0;
+    for (const pause of pauses()) {
+      if (performance.now() - since + pause > this.#grace) break;
+      await this.#pause(pause);
+      if (this.#reason !== undefined) return;
+      attempts++;
+      try {
+        const timeout = Math.min(this.#options.timeout, REDIAL_TIMEOUT * attempts);
+        await this.#dial(this.#abort.signal, timeout);
+        this.events.up?.(performance.now() - since);
+        return;
+      } catch (error) {
+        failure = error as Error;
+        if (isFinal(error) || this.#agentEnded()) break;
+      }
+    }
+    this.#end(this.#explain(failure));
+  }
+
+  #agentEnded(): boolean {
+    return this.#peer !== undefined && hasEnded(this.#peer);
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, ms).unref());
   }
 
   /** The main lane is dialled at the first thing that needs it. */
@@ -168,9 +272,12 @@ export class NearSession implements Channel {
   }
 
   #applyHold(): void {
-    const transport = this.#core.main.transport;
-    if (this.#holds > 0) transport?.ref();
+    const { transport } = this.#core.main;
+    const wanted = this.#holds > 0;
+    if (wanted) transport?.ref();
     else transport?.unref();
+    if (wanted && this.#state === 'down') this.#keeper ??= setInterval(() => undefined, 2 ** 30);
+    else this.#keeper = void clearInterval(this.#keeper);
   }
 
   onClosed(listener: (error: Error) => void): () => void {
@@ -182,27 +289,23 @@ export class NearSession implements Channel {
   async close(): Promise<void> {
     if (this.#reason !== undefined) return;
     const over = new Promise<void>((resolve) => this.onClosed(() => resolve()));
-    this.#goAway ??= 'closed by this side';
-    this.#sync.close();
-    if (this.#state === 'up') this.#core.main.close('the client closed the connection');
-    else
-      this.#end(
-        new ElsewhereError('ERR_ELSEWHERE_CLOSED', 'the connection was closed by this side'),
-      );
+    this.leave();
     this.hold();
     await over;
   }
 
-  #laneClosed(lane: Lane, error: Error | undefined): void {
-    if (lane !== this.#core.main) return;
-    this.#end(this.#explain(error));
+  /** Says good-bye on every link: what the far side keeps for us is given back at once. */
+  leave(): void {
+    this.#closing = true;
+    this.#sync.close();
+    if (this.#state === 'up') this.#core.main.close('the client closed the connection');
+    else this.#end(closedHere());
   }
 
   #explain(error: Error | undefined): Error {
-    if (this.#goAway === 'closed by this side')
-      return new ElsewhereError('ERR_ELSEWHERE_CLOSED', 'the connection was closed by this side');
-    if (error instanceof ElsewhereError && error.code !== 'ERR_ELSEWHERE_CONNECTION_LOST')
-      return error;
+    if (this.#closing) return closedHere();
+    if (isFinal(error) && (error as ElsewhereError).code !== 'ERR_ELSEWHERE_CLOSED')
+      return error as Error;
     const why = this.#goAway ?? error?.message ?? 'the agent closed it';
     return new ElsewhereError(
       'ERR_ELSEWHERE_CONNECTION_LOST',
@@ -215,26 +318,51 @@ export class NearSession implements Channel {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
     this.#state = 'closed';
+    open.delete(this);
     this.#abort.abort(reason);
     this.#heartbeat?.stop();
     this.#sync.close();
+    this.#core.main.destroy();
     this.#core.lose(reason);
+    this.#applyHold();
     for (const listener of [...this.#listeners]) listener(reason);
     this.#listeners.clear();
   }
 }
 
+/** Sessions that are not over. One listener for all: each of its own would be counted as a leak. */
+const open = new Set<NearSession>();
+
+let watching = false;
+
+function endAtExit(session: NearSession): void {
+  open.add(session);
+  if (watching) return;
+  watching = true;
+  process.once('exit', () => {
+    for (const each of open) each.leave();
+  });
+}
+
 function handshakeDone(
   transport: Transport,
-  steps: ReturnType<typeof clientHandshake>,
+  steps: Generator<HandshakeStep, Welcome, HandshakePacket>,
   options: DriveOptions,
-): Promise<PeerInfo> {
+): Promise<Welcome> {
   return new Promise((resolve, reject) => {
-    driveHandshake(transport, steps, options, (error, peer) => {
-      if (peer === undefined) reject(error);
-      else resolve(peer);
+    driveHandshake(transport, steps, options, (error, welcome) => {
+      if (welcome === undefined) reject(error);
+      else resolve(welcome);
     });
   });
+}
+
+function overtaken(lane: LaneName): ElsewhereError {
+  return new ElsewhereError('ERR_ELSEWHERE_CONNECT', `another ${lane} link was faster`);
+}
+
+function closedHere(): ElsewhereError {
+  return new ElsewhereError('ERR_ELSEWHERE_CLOSED', 'the connection was closed by this side');
 }
 
 function closedNow(method: string, reason: Error): ElsewhereError {

@@ -8,13 +8,12 @@ import { socketTransport } from './socket.ts';
 import type { Endpoint, Listener, Transport } from './transport.ts';
 import { wsServer } from './ws-server.ts';
 
-/** What a WebSocket handshake says of its sender, and the port it came to. */
+/** What a WebSocket handshake says of its sender. */
 export interface UpgradeHeaders {
   readonly method: string | undefined;
   readonly path: string | undefined;
   readonly host: string | undefined;
   readonly origin: string | undefined;
-  readonly port: number;
 }
 
 export interface ListenOptions {

@@ -1,6 +1,6 @@
 /** The HTTP server behind a ws: listener: lets our own clients upgrade and nobody else. The other importer of `ws`. */
 import type { IncomingMessage, Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { originals } from '../base/originals.ts';
@@ -35,7 +35,7 @@ export function wsServer(options: ListenOptions): Server {
     response.end(WHAT_THIS_IS);
   });
   server.on('upgrade', (request, socket, head) =>
-    upgrade(server, upgrader, options, request, socket, head),
+    upgrade(upgrader, options, request, socket, head),
   );
   return server;
 }
@@ -49,17 +49,15 @@ function dropUnlessUpgraded(socket: Socket): void {
 }
 
 function upgrade(
-  server: Server,
   upgrader: WebSocketServer,
   options: ListenOptions,
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
 ): void {
-  const port = (server.address() as AddressInfo | null)?.port ?? 0;
   const { method, url: path } = request;
   const { host, origin } = request.headers;
-  if (!options.admit({ method, path, host, origin, port })) {
+  if (!options.admit({ method, path, host, origin })) {
     socket.on('error', () => undefined);
     socket.end(FORBIDDEN);
     return;

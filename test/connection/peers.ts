@@ -16,7 +16,7 @@ export function connectedPeers(): Peers {
   const closed: Error[] = [];
   const make = (side: 'near' | 'far', methods: MethodTable): Peer => {
     const peer: Peer = new Peer(side, methods, {
-      laneClosed: (_lane, error) => {
+      laneDown: (_lane, error) => {
         closed.push(error ?? new Error('closed'));
         peer.lose(error ?? new Error('closed'));
       },
@@ -26,8 +26,8 @@ export function connectedPeers(): Peers {
   };
   const near = make('near', new MethodTable());
   const far = make('far', farMethods);
-  near.main.attach(nearTransport);
-  far.main.attach(farTransport);
+  near.main.attach(nearTransport, 0);
+  far.main.attach(farTransport, 0);
   return { near, far, farMethods, closed };
 }
 

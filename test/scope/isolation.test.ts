@@ -63,6 +63,8 @@ test('200 interleaved scopes never touch the wrong side', async () => {
   const server = http
     .createServer((request, response) => response.end(ownerOf(request.socket, pids)))
     .listen(0, '127.0.0.1');
+  // On a busy machine a socket would else be closed as idle just when it is used again.
+  server.keepAliveTimeout = 60_000;
   const lines = createServer((socket) => socket.end(`${ownerOf(socket, pids)}\n`)).listen(
     0,
     '127.0.0.1',

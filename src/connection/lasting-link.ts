@@ -1,0 +1,162 @@
+/**
+ * A blocking link that lasts: when its socket is lost it blocks until another one is there, and sends again what did not
+ * arrive. Above it there is only one endless link. It knows nothing of calls.
+ */
+import { FIRST_SEQUENCED, Kind, MAX_PACKET } from '../wire/message.ts';
+import type { BlockingLink, BlockingPacket } from './blocking.ts';
+import type { HandshakePacket, HandshakeStep, LaneWelcome } from './handshake-steps.ts';
+import { Receipts, readReceipt } from './receipts.ts';
+import { isFinal, type Persistence, persist } from './redial.ts';
+import { ReplayRing } from './replay-ring.ts';
+
+export interface LinkOpener extends Persistence {
+  /** Dials; may block. */
+  open(): BlockingLink;
+  /** `received` is how many sequenced packets of the peer have come. */
+  handshake(received: number): Generator<HandshakeStep, LaneWelcome, HandshakePacket>;
+}
+
+/** Dials and shakes hands. Throws what either throws. */
+export function openLink(
+  opener: LinkOpener,
+  received: number,
+): { readonly link: BlockingLink; readonly welcome: LaneWelcome } {
+  const link = opener.open();
+  try {
+    const welcome = drive(link, opener.handshake(received));
+    link.setLimit(MAX_PACKET);
+    return { link, welcome };
+  } catch (error) {
+    link.close();
+    throw error;
+  }
+}
+
+export class LastingLink {
+  readonly #options: LinkOpener;
+  readonly #ring = new ReplayRing();
+  readonly #receipts = new Receipts((body) => this.#tell(Kind.ACK, body));
+  #link: BlockingLink | undefined;
+  #connected = false;
+  /** The newest packet that a link has taken, be it lost on the way. */
+  handed = 0;
+
+  constructor(options: LinkOpener) {
+    this.#options = options;
+  }
+
+  /** Sequenced packets made so far. */
+  get sent(): number {
+    return this.#ring.pushed;
+  }
+
+  /** Opens the first link. Throws what the last attempt throws. */
+  connect(): void {
+    if (!this.#connected) persist(() => this.#dial(), this.#options);
+  }
+
+  #dial(): void {
+    const { link, welcome } = openLink(this.#options, this.#receipts.count);
+    try {
+      this.#ring.free(welcome.received);
+      this.#receipts.told();
+      for (const { kind, head, tail } of this.#ring) link.send(kind, head, tail);
+    } catch (error) {
+      link.close();
+      throw error;
+    }
+    this.#link = link;
+    this.#connected = true;
+    this.handed = this.#ring.pushed;
+  }
+
+  /** Blocks until the packet is with the kernel. Throws when the session is lost. */
+  send(kind: number, head: Uint8Array, tail?: Uint8Array): void {
+    this.connect();
+    this.#ring.push(kind, head, tail);
+    const link = this.#link;
+    if (link === undefined) return;
+    try {
+      link.send(kind, head, tail);
+      this.handed = this.#ring.pushed;
+    } catch (error) {
+      this.#recover(error);
+    }
+  }
+
+  /** The peer has answered something that it can only know by the first `count` packets. */
+  arrived(count: number): void {
+    if (count > this.#ring.freed) this.#ring.free(count);
+  }
+
+  /** Blocks until a sequenced packet is there. Throws when the session is lost. */
+  receive(): BlockingPacket {
+    for (;;) {
+      const packet = this.#next();
+      if (packet === undefined) continue;
+      if (packet.kind >= FIRST_SEQUENCED) {
+        this.#receipts.add(packet.body.length);
+        return packet;
+      }
+      if (packet.kind === Kind.PING) this.#tell(Kind.PONG, packet.body);
+      else if (packet.kind === Kind.ACK) this.#ring.free(readReceipt(packet.body));
+    }
+  }
+
+  /** A packet that `receive` gave was dealt with. */
+  settle(): void {
+    this.#receipts.settle();
+  }
+
+  #next(): BlockingPacket | undefined {
+    try {
+      if (this.#link === undefined) this.#dial();
+      return this.#link?.receive();
+    } catch (error) {
+      this.#recover(error);
+      return undefined;
+    }
+  }
+
+  /** About this link only: not kept, and its loss shows at the next packet. */
+  #tell(kind: number, body: Uint8Array): void {
+    try {
+      this.#link?.send(kind, body);
+    } catch {
+      this.#drop();
+    }
+  }
+
+  #drop(): void {
+    this.#link?.close();
+    this.#link = undefined;
+  }
+
+  /** Blocks until there is a link again that has all we sent. Throws the last reason when that takes too long. */
+  #recover(reason: unknown): void {
+    if (isFinal(reason)) throw reason;
+    this.#drop();
+    persist(() => this.#dial(), this.#options);
+  }
+
+  /** Says good-bye, if the link still stands. */
+  close(reason: string): void {
+    if (this.#link !== undefined) this.#tell(Kind.GOAWAY, Buffer.from(reason));
+    this.#receipts.told();
+    this.#drop();
+    this.#ring.clear();
+  }
+}
+
+function drive<R>(link: BlockingLink, steps: Generator<HandshakeStep, R, HandshakePacket>): R {
+  let step = steps.next();
+  while (step.done !== true) {
+    if (step.value === 'receive') {
+      step = steps.next(link.receive());
+    } else {
+      link.send(step.value.send.kind, step.value.send.body);
+      step = steps.next();
+    }
+  }
+  return step.value;
+}

@@ -1,0 +1,49 @@
+/** How a lost link is dialled again: how long to wait between attempts, and when another attempt is of no use. */
+
+/** What no other attempt would change. CLOSED is the agent's word that it no longer holds the session. */
+const FINAL: ReadonlySet<string> = new Set([
+  'ERR_ELSEWHERE_AUTH',
+  'ERR_ELSEWHERE_CLOSED',
+  'ERR_ELSEWHERE_PROTOCOL',
+  'ERR_ELSEWHERE_SYNC_DEADLOCK',
+  'ERR_ELSEWHERE_VERSION',
+]);
+
+export function isFinal(error: unknown): boolean {
+  return FINAL.has(String((error as { code?: unknown } | null)?.code));
+}
+
+const FIRST_PAUSE = 50;
+const LONGEST_PAUSE = 5000;
+
+/** Milliseconds before each attempt: none before the first, then random ones that grow, so that clients don't come all at once. */
+export function* pauses(): Generator<number, never> {
+  yield 0;
+  for (let most = FIRST_PAUSE; ; most = Math.min(most * 2, LONGEST_PAUSE))
+    yield most / 2 + (Math.random() * most) / 2;
+}
+
+export interface Persistence {
+  /** True when it is known that nobody will ever answer. */
+  hopeless(): boolean;
+  /** Milliseconds for which it is tried again; one attempt is always made. */
+  patience(): number;
+}
+
+const clock = new Int32Array(new SharedArrayBuffer(4));
+
+/** Blocks this thread until an attempt succeeds. Throws what the last one threw. */
+export function persist(attempt: () => void, { hopeless, patience }: Persistence): void {
+  const until = performance.now() + patience();
+  let failure: unknown;
+  for (const pause of pauses()) {
+    if (pause > 0 && performance.now() + pause > until) throw failure;
+    if (pause > 0) Atomics.wait(clock, 0, 0, pause);
+    try {
+      return attempt();
+    } catch (error) {
+      if (isFinal(error) || hopeless()) throw error;
+      failure = error;
+    }
+  }
+}
