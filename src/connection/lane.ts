@@ -5,6 +5,7 @@
 import { ElsewhereError } from '../base/errors.ts';
 import type { Transport, TransportEvents } from '../transport/transport.ts';
 import { decodeFrames, encodeFrame, joinFrames, PendingFrame } from '../wire/codec.ts';
+import { MAX_BATCH } from '../wire/guard.ts';
 import { FIRST_SEQUENCED, Kind, Limit, MAX_PACKET, Op } from '../wire/message.ts';
 import { AttachmentInbox, AttachmentOutbox } from './attachments.ts';
 import { MethodNames } from './method-names.ts';
@@ -101,7 +102,7 @@ export class Lane {
 
   #append(frame: readonly unknown[]): void {
     const encoded = encodeFrame(frame, this.#detach);
-    if (this.#batch.length >= MAX_FRAMES || this.#batchBytes + encoded.length > Limit.RPC - 16)
+    if (this.#batch.length >= MAX_FRAMES || this.#batchBytes + encoded.length > MAX_BATCH)
       this.flush();
     this.#batch.push(encoded);
     this.#batchBytes += encoded.length;

@@ -14,6 +14,7 @@ export class Recorder implements TransportEvents {
   readonly closes: (Error | undefined)[] = [];
   /** Called after each packet. */
   onPacket: (packet: Packet) => void = () => undefined;
+  onDrain: () => void = () => undefined;
   /** Bodies that said they may be kept, with a copy of what they held on arrival. */
   readonly kept: { readonly body: Uint8Array; readonly copy: Buffer }[] = [];
   #waiting: { readonly met: () => boolean; readonly resolve: () => void }[] = [];
@@ -31,6 +32,7 @@ export class Recorder implements TransportEvents {
 
   drain(): void {
     this.drains++;
+    this.onDrain();
     this.#wake();
   }
 

@@ -134,7 +134,7 @@ function flow(test: Suite, { pair }: Subject): void {
     assert.equal(nearLog.drains, 0);
     assert.ok(farLog.packets.length < 32);
     let bufferedAtDrain = -1;
-    nearLog.until(() => nearLog.drains > 0).then(() => (bufferedAtDrain = near.buffered));
+    nearLog.onDrain = () => (bufferedAtDrain = near.buffered);
     far.resume();
     await Promise.all([farLog.received(32), nearLog.until(() => nearLog.drains > 0)]);
     assert.ok(farLog.packets.every(({ body }) => body.equals(MEBIBYTE)));
