@@ -30,6 +30,6 @@ function hostAllowed(host: string | undefined, ownPort: number, rules: UpgradeRu
   const port = match[2] === undefined ? 80 : Number(match[2]);
   const known =
     name === 'localhost' || /^\d{1,3}(\.\d{1,3}){3}$/.test(name) || name.startsWith('[');
-  if (rules.allowedHosts.includes(name)) return true;
+  if (rules.allowedHosts.some((allowed) => allowed.toLowerCase() === name)) return true;
   return known && port === ownPort;
 }
