@@ -119,7 +119,7 @@ function parse(body: Uint8Array, who: string): Fields {
   throw malformed(who);
 }
 
-const REFUSALS = new Set([
+const REFUSALS: ReadonlySet<unknown> = new Set([
   'ERR_ELSEWHERE_AUTH',
   'ERR_ELSEWHERE_VERSION',
   'ERR_ELSEWHERE_PROTOCOL',
@@ -128,11 +128,9 @@ const REFUSALS = new Set([
 ]);
 
 function refused(fields: Fields): ElsewhereError {
-  const code = REFUSALS.has(String(fields['code']))
-    ? String(fields['code'])
-    : 'ERR_ELSEWHERE_PROTOCOL';
+  const code = REFUSALS.has(fields['code']) ? fields['code'] : 'ERR_ELSEWHERE_PROTOCOL';
   // The text is the peer's: printable characters only, so that it cannot drive a terminal.
-  const said = String(fields['message'] ?? '')
+  const said = (typeof fields['message'] === 'string' ? fields['message'] : '')
     .replace(/[^\x20-\x7e]/g, '?')
     .slice(0, 500);
   return new ElsewhereError(
@@ -179,6 +177,6 @@ function readPeer(value: unknown, who: string): PeerInfo {
     hostname: word('hostname'),
     cwd: word('cwd'),
     version: word('version'),
-    pid: Number(fields['pid']),
+    pid: typeof fields['pid'] === 'number' ? fields['pid'] : Number.NaN,
   };
 }

@@ -49,7 +49,7 @@ const packet = fc
   .map(([kind, bytes]) => ({ kind, body: Buffer.from(bytes) }));
 
 test('any cut of the byte stream gives the same packets', () => {
-  fc.assert(
+  void fc.assert(
     fc.property(
       fc.array(packet, { maxLength: 8 }),
       fc.array(fc.integer({ min: 1, max: 400 }), { maxLength: 6 }),
