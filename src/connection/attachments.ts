@@ -8,7 +8,8 @@ import { protocolError } from './protocol-error.ts';
 
 /** The most that one attachment may hold, in bytes: Node's own largest read is 2 GiB, ours goes in pieces. */
 const MAX_LENGTH = 1 << 30;
-const MAX_WAITING = 4096;
+/** A program may well write this many large files at once. */
+const MAX_WAITING = 65_536;
 
 interface Outgoing {
   readonly id: number;

@@ -4,9 +4,10 @@
  * It outlives its transports: what the peer did not get over one is sent over the next. It does not know what calls mean.
  */
 import type { Transport, TransportEvents } from '../transport/transport.ts';
-import { decodeFrames, encodeFrame, joinFrames, PendingFrame } from '../wire/codec.ts';
+import { decodeFrames, encodeFrame, PendingFrame } from '../wire/codec.ts';
 import { FIRST_SEQUENCED, Kind, Limit, MAX_PACKET, Op } from '../wire/message.ts';
 import { AttachmentInbox, AttachmentOutbox } from './attachments.ts';
+import { Batch } from './batch.ts';
 import { MethodNames } from './method-names.ts';
 import { isProtocolError, protocolError } from './protocol-error.ts';
 import { Receipts, readReceipt } from './receipts.ts';
@@ -31,7 +32,6 @@ export interface LaneOwner {
   newStreamId(): number;
 }
 
-const MAX_FRAMES = 256;
 /** Bulk waits while this much is not acknowledged, so that what must be kept stays bounded. */
 const MAX_KEPT = 8 * 1024 * 1024;
 /** Takes what a transport that was replaced may still have to say. */
@@ -55,12 +55,9 @@ export class Lane {
   readonly #inNames = new MethodNames();
   readonly #outbox: AttachmentOutbox;
   readonly #inbox = new AttachmentInbox();
+  readonly #batch = new Batch((body) => this.#sendFrames(body));
   readonly #ring = new ReplayRing();
   readonly #receipts = new Receipts((body) => this.#tell(Kind.ACK, body));
-  #batch: Uint8Array[] = [];
-  #batchBytes = 0;
-  #scheduled = false;
-  #receiving = false;
   #congested = false;
   #paused = false;
   #over = false;
@@ -168,14 +165,7 @@ export class Lane {
   }
 
   #append(frame: readonly unknown[]): void {
-    const encoded = encodeFrame(frame, this.#detach);
-    if (this.#batch.length >= MAX_FRAMES || this.#batchBytes + encoded.length > Limit.RPC - 16)
-      this.flush();
-    this.#batch.push(encoded);
-    this.#batchBytes += encoded.length;
-    if (this.#scheduled || this.#receiving) return;
-    this.#scheduled = true;
-    process.nextTick(this.#flushTick);
+    this.#batch.add(encodeFrame(frame, this.#detach));
   }
 
   readonly #detach = (bytes: Uint8Array): number => {
@@ -184,17 +174,12 @@ export class Lane {
     return id;
   };
 
-  readonly #flushTick = (): void => {
-    this.#scheduled = false;
-    this.flush();
-  };
-
   /** Sends the frames gathered so far. */
   flush(): void {
-    if (this.#batch.length === 0) return;
-    const body = joinFrames(this.#batch, this.#batchBytes);
-    this.#batch = [];
-    this.#batchBytes = 0;
+    this.#batch.flush();
+  }
+
+  #sendFrames(body: Uint8Array): void {
     this.#transmit(Kind.RPC, body);
     if (this.writable) this.#outbox.pump(() => this.writable);
   }
@@ -288,8 +273,7 @@ export class Lane {
   #end(): void {
     this.#over = true;
     this.#receipts.told();
-    this.#batch = [];
-    this.#batchBytes = 0;
+    this.#batch.clear();
     this.#outbox.clear();
     this.#inbox.clear();
     this.#ring.clear();
@@ -336,21 +320,21 @@ export class Lane {
 
   #sequenced(kind: number, body: Uint8Array): void {
     this.#receipts.add(body.length);
-    this.#receiving = true;
+    this.#batch.hold();
     try {
       if (kind === Kind.RPC) this.#frames(body);
       else if (kind === Kind.GOAWAY) this.#owner.goAway(Buffer.from(body).toString());
       else this.#streamPacket(kind, body);
       this.#owner.advanced(this);
     } finally {
-      this.#receiving = false;
+      this.#batch.release();
     }
-    this.flush();
     if (!this.#over) this.#receipts.settle();
   }
 
   #frames(body: Uint8Array): void {
-    for (const frame of decodeFrames(body)) {
+    const frames = decodeFrames(body);
+    for (const frame of frames) {
       if (frame instanceof PendingFrame) {
         this.#resolveName(frame.head);
         this.#inbox.expect(frame, (whole) => this.#owner.frame(this, whole));
@@ -360,6 +344,7 @@ export class Lane {
       }
       if (this.#over) return;
     }
+    if (frames.length > 1) this.#batch.startBurst();
   }
 
   /** Turns the method's number into its name, or learns a new name. In the order of arrival, so before attachments come. */

@@ -118,7 +118,7 @@ export class Peer implements LaneOwner {
       case Op.RETURN:
         return answer(this.calls.settle(frame[1]), null, frame[2]);
       case Op.THROW:
-        return answer(this.calls.settle(frame[1]), frame[2]);
+        return answer(this.calls.settle(frame[1]), frame[2] ?? thrownNothing(frame[2]));
       case Op.CANCEL:
         return this.#running
           .get(lane)
@@ -280,6 +280,11 @@ function asArgs(value: unknown): unknown[] {
 function isPromise(value: unknown): value is Promise<unknown> {
   // Only real promises: a result with a `then` of its own is data.
   return value instanceof Promise;
+}
+
+/** `Done` takes null for success. */
+function thrownNothing(value: unknown): Error {
+  return new Error(`the far side threw ${value}`);
 }
 
 function closedError(method: string, reason: Error): ElsewhereError {

@@ -91,9 +91,14 @@ export class StreamTable {
     this.#find(id as number)?.receiveSignal(value);
   }
 
-  /** Round-robin over the streams that have something to send: each gets one turn in the order they were opened. */
+  /** Until the lane is full. The stream that filled it goes behind the others, so that each gets its turn. */
   pump(): void {
-    for (const stream of this.#streams.values()) stream.pump();
+    for (const [id, stream] of this.#streams) {
+      if (!stream.pump()) continue;
+      this.#streams.delete(id);
+      this.#streams.set(id, stream);
+      return;
+    }
   }
 
   lose(error: Error): void {

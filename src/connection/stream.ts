@@ -50,6 +50,7 @@ export class SessionStream implements ByteStream {
   #paused = false;
   #ending = false;
   #localEnded = false;
+  #endReceived = false;
   #remoteEnded = false;
   #over = false;
 
@@ -88,7 +89,9 @@ export class SessionStream implements ByteStream {
   }
 
   signal(value: unknown): void {
-    if (this.#over || this.#localEnded) return;
+    if (this.#over || this.#ending) return;
+    // At once where nothing is before it, so that a value that cannot travel throws here.
+    if (this.#queue.length === 0) return this.#port.signal(this.id, value);
     this.#queue.push({ kind: 'signal', value });
     this.pump();
   }
@@ -121,7 +124,7 @@ export class SessionStream implements ByteStream {
     let next = this.#queue[0];
     while (next !== undefined) {
       if (next.kind === 'bytes' && !this.#sendChunk(next)) break;
-      if (next.kind === 'signal') this.#port.signal(this.id, next.value);
+      if (next.kind === 'signal') this.#sendSignal(next.value);
       if (next.kind === 'end') this.#port.end(this.id);
       this.#queue.shift();
       if (next.kind === 'end') this.#endedLocally();
@@ -145,6 +148,15 @@ export class SessionStream implements ByteStream {
     return true;
   }
 
+  /** A value that cannot travel is a fault of who sent it, not of the packet that made room for it. */
+  #sendSignal(value: unknown): void {
+    try {
+      this.#port.signal(this.id, value);
+    } catch (error) {
+      surface(error);
+    }
+  }
+
   #tellDrained(): void {
     if (!this.#needDrain || this.#queued >= HIGH_WATER / 2) return;
     this.#needDrain = false;
@@ -157,7 +169,7 @@ export class SessionStream implements ByteStream {
 
   receiveData(bytes: Uint8Array): void {
     this.#inboxBytes += bytes.length;
-    if (this.#inboxBytes + this.#consumed > Limit.STREAM_WINDOW || this.#remoteEnded) {
+    if (this.#inboxBytes + this.#consumed > Limit.STREAM_WINDOW) {
       throw new ElsewhereError(
         'ERR_ELSEWHERE_PROTOCOL',
         'the peer broke the protocol: it sent more than its credit on a stream',
@@ -172,6 +184,7 @@ export class SessionStream implements ByteStream {
 
   receiveEnd(): void {
     this.#receive('end');
+    this.#endReceived = true;
   }
 
   receiveCredit(bytes: number): void {
@@ -199,6 +212,12 @@ export class SessionStream implements ByteStream {
 
   #receive(item: Incoming): void {
     if (this.#over) return;
+    if (this.#endReceived) {
+      throw new ElsewhereError(
+        'ERR_ELSEWHERE_PROTOCOL',
+        'the peer broke the protocol: it sent something behind the end of a stream',
+      );
+    }
     this.#inbox.push(item);
     if (this.#inbox.length === 1) this.#deliver();
   }

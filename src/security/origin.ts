@@ -26,6 +26,6 @@ function hostAllowed(host: string | undefined, rules: UpgradeRules): boolean {
   const match = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::\d{1,5})?$/i.exec(host ?? '');
   if (match === null) return false;
   const name = (match[1] as string).toLowerCase();
-  if (rules.allowedHosts.includes(name) || name === 'localhost') return true;
-  return /^\d{1,3}(\.\d{1,3}){3}$/.test(name) || name.startsWith('[');
+  if (rules.allowedHosts.some((allowed) => allowed.toLowerCase() === name)) return true;
+  return name === 'localhost' || /^\d{1,3}(\.\d{1,3}){3}$/.test(name) || name.startsWith('[');
 }

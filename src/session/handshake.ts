@@ -69,7 +69,7 @@ export function* clientHandshake(
     self: options.self,
   });
   const welcome = read(yield 'receive', Kind.WELCOME, 'agent');
-  const theirs = count(welcome, 'received');
+  const theirs = Number(welcome['received']);
   if (!sameProof(text(welcome, 'proof'), proof(key, 'server', { ...input, received: theirs }))) {
     throw new ElsewhereError(
       'ERR_ELSEWHERE_AUTH',
@@ -78,7 +78,7 @@ export function* clientHandshake(
   }
   return {
     peer: readPeer(welcome['peer'], 'agent'),
-    received: theirs,
+    received: count(welcome, 'received'),
     grace: count(welcome, 'grace'),
     resumption: { secret: nextSecret(key, clientNonce, serverNonce), epoch },
   };
@@ -211,7 +211,7 @@ function parse(body: Uint8Array, who: string): Fields {
   throw malformed(who);
 }
 
-const REFUSALS = new Set([
+const REFUSALS: ReadonlySet<unknown> = new Set([
   'ERR_ELSEWHERE_AUTH',
   'ERR_ELSEWHERE_VERSION',
   'ERR_ELSEWHERE_PROTOCOL',
@@ -220,11 +220,9 @@ const REFUSALS = new Set([
 ]);
 
 function refused(fields: Fields): ElsewhereError {
-  const code = REFUSALS.has(String(fields['code']))
-    ? String(fields['code'])
-    : 'ERR_ELSEWHERE_PROTOCOL';
+  const code = REFUSALS.has(fields['code']) ? fields['code'] : 'ERR_ELSEWHERE_PROTOCOL';
   // The text is the peer's: printable characters only, so that it cannot drive a terminal.
-  const said = String(fields['message'] ?? '')
+  const said = (typeof fields['message'] === 'string' ? fields['message'] : '')
     .replace(/[^\x20-\x7e]/g, '?')
     .slice(0, 500);
   return new ElsewhereError(
@@ -278,6 +276,6 @@ function readPeer(value: unknown, who: string): PeerInfo {
     cwd: word('cwd'),
     version: word('version'),
     pidSpace: word('pidSpace'),
-    pid: Number(fields['pid']),
+    pid: typeof fields['pid'] === 'number' ? fields['pid'] : Number.NaN,
   };
 }

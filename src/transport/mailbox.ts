@@ -6,6 +6,8 @@ type Kept = { readonly kind: number; readonly body: Uint8Array; readonly owned: 
 
 /** An unowned transport keeps at most this many bytes; the handshake needs far less. */
 const MAX_KEPT = 4 * Limit.HANDSHAKE;
+/** What keeping costs besides the body, so that empty packets are bounded too. */
+const KEPT_OVERHEAD = 64;
 
 export class Mailbox {
   #events: TransportEvents | undefined;
@@ -13,6 +15,7 @@ export class Mailbox {
   #keptBytes = 0;
   #closing: { readonly error: Error | undefined } | undefined;
   #told = false;
+  #discarding = false;
   readonly #full: (full: boolean) => void;
 
   /** `full` is told to stop and start reading when nobody takes the packets. */
@@ -32,11 +35,18 @@ export class Mailbox {
   }
 
   packet(kind: number, body: Uint8Array, owned: boolean): void {
+    if (this.#discarding) return;
     if (this.#events !== undefined && this.#kept.length === 0)
       return this.#events.packet(kind, body, owned);
     this.#kept.push({ kind, body, owned });
-    this.#keptBytes += body.length;
+    this.#keptBytes += body.length + KEPT_OVERHEAD;
     if (this.#keptBytes > MAX_KEPT) this.#full(true);
+  }
+
+  /** From now on only `close` is told: what was read in the same piece as the last packet must not follow its end. */
+  discard(): void {
+    this.#discarding = true;
+    this.#kept.length = 0;
   }
 
   drain(): void {

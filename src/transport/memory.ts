@@ -1,7 +1,7 @@
 /** A pair of transports in one process. Packets are copied and delivered later, in order, as a socket would. */
 import { runDetached } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
-import { Limit } from '../wire/message.ts';
+import { LAST_KIND, Limit } from '../wire/message.ts';
 import { Mailbox } from './mailbox.ts';
 import type { Transport, TransportEvents } from './transport.ts';
 
@@ -83,7 +83,7 @@ class MemoryTransport implements Transport {
       this.#needDrain = false;
       this.#mailbox.drain();
     }
-    if (this.#ending && this.#queue.length === 0) this.destroy();
+    if (this.#ending && this.#queue.length === 0) this.#end();
   }
 
   get readable(): boolean {
@@ -92,15 +92,17 @@ class MemoryTransport implements Transport {
 
   deliver(kind: number, body: Uint8Array): void {
     if (this.#closed) return;
-    if (body.length > this.#limit) {
-      return this.destroy(
-        new ElsewhereError(
-          'ERR_ELSEWHERE_PROTOCOL',
-          `the peer sent a packet of ${body.length} bytes; at most ${this.#limit} are allowed`,
-        ),
+    if (kind < 1 || kind > LAST_KIND)
+      return this.#refuse(`the peer sent a packet of unknown kind ${kind}`);
+    if (body.length > this.#limit)
+      return this.#refuse(
+        `the peer sent a packet of ${body.length} bytes; at most ${this.#limit} are allowed`,
       );
-    }
     this.#mailbox.packet(kind, body, true);
+  }
+
+  #refuse(why: string): void {
+    this.destroy(new ElsewhereError('ERR_ELSEWHERE_PROTOCOL', why));
   }
 
   setLimit(bytes: number): void {
@@ -130,12 +132,17 @@ class MemoryTransport implements Transport {
   }
 
   destroy(error?: Error): void {
+    this.#mailbox.discard();
+    this.#end(error);
+  }
+
+  #end(error?: Error): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#queue.length = 0;
     this.#buffered = 0;
     runDetached(() => setImmediate(() => this.#mailbox.close(error)));
-    runDetached(() => setImmediate(() => this.#peer.destroy()));
+    runDetached(() => setImmediate(() => this.#peer.#end()));
   }
 
   ref(): void {

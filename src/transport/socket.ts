@@ -40,7 +40,7 @@ class SocketTransport implements Transport {
     socket.on('drain', () => this.#mailbox.drain());
     socket.on('error', (error) => (this.#error ??= error));
     // An end without a close of our own: the peer is gone, there is nothing more to say to it.
-    socket.on('end', () => this.#ending || socket.end());
+    socket.on('end', () => this.close());
     socket.on('close', () => this.#mailbox.close(this.#error));
   }
 
@@ -102,15 +102,15 @@ class SocketTransport implements Transport {
     if (this.#ending) return;
     this.#ending = true;
     this.#socket.end();
-    // The peer's own end completes it; one that never comes must not keep us.
+    // The peer's own end completes it: closing over unread bytes would reset the link and lose what was sent.
     this.#socket.resume();
     setTimeout(() => this.#socket.destroy(), CLOSE_FUSE).unref();
-    this.#socket.once('finish', () => this.#socket.destroySoon());
   }
 
   destroy(error?: Error): void {
     this.#error ??= error;
     this.#ending = true;
+    this.#mailbox.discard();
     this.#socket.destroy();
   }
 

@@ -10,10 +10,12 @@ import type { Transport, TransportEvents } from './transport.ts';
 export const WS_OPTIONS: {
   perMessageDeflate: false;
   maxPayload: number;
+  maxFragments: number;
   skipUTF8Validation: boolean;
 } = {
   perMessageDeflate: false,
   maxPayload: MAX_PACKET,
+  maxFragments: 1,
   skipUTF8Validation: true,
 };
 
@@ -125,6 +127,7 @@ class WsTransport implements Transport {
 
   destroy(error?: Error): void {
     this.#error ??= error;
+    this.#mailbox.discard();
     this.#socket.terminate();
   }
 

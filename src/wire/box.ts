@@ -3,6 +3,7 @@
  * are detached. A plain tree of plain values is returned as it is, without a copy.
  */
 import { ElsewhereError, isElsewhereError } from '../base/errors.ts';
+import { MAX_KEY_BYTES, MAX_DEPTH as MAX_WIRE_DEPTH } from './guard.ts';
 import { Limit } from './message.ts';
 import { ERRORS, MAX_BIGINT_DIGITS, MAX_STACK, Tag, VIEWS } from './tags.ts';
 
@@ -28,6 +29,9 @@ export type Detach = (bytes: Uint8Array) => number;
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 const MAX_DEPTH = 48;
+/** Levels of msgpack that a tree may have, so that it stays under the other side's guard: a boxed value takes three. */
+const MAX_LEVELS = MAX_WIRE_DEPTH - 12;
+const BOXED_LEVELS = 3;
 
 /** One run over one value. `nodes` is set in graph mode: the table of containers by identity. */
 export class Boxer {
@@ -36,7 +40,8 @@ export class Boxer {
   readonly #seen = new Set<object>();
   readonly #graph: { readonly nodes: unknown[]; readonly index: Map<object, number> } | undefined;
   readonly #path: string[] = [];
-  /** An object was met a second time: the caller starts again in graph mode. */
+  #levels = 0;
+  /** A tree does not fit (an object was met a second time, nesting or a key over a limit): start again in graph mode. */
   shared = false;
 
   constructor(pack: Pack, detach: Detach, graph: boolean) {
@@ -92,10 +97,14 @@ export class Boxer {
     if (Buffer.isBuffer(value)) return this.#bytes(value);
     if (this.#path.length > MAX_DEPTH) return this.#refuse('a value nested deeper than 48 levels');
     if (this.#graph !== undefined) return this.#node(value, this.#graph);
-    if (this.#seen.has(value)) this.shared = true;
+    if (this.#seen.has(value) || this.#levels > MAX_LEVELS) this.shared = true;
     if (this.shared) return null;
     this.#seen.add(value);
-    return this.#content(value);
+    const levels = this.#levels;
+    this.#levels += isPlain(value) ? 1 : BOXED_LEVELS;
+    const content = this.#content(value);
+    this.#levels = levels;
+    return content;
   }
 
   #node(value: object, graph: { nodes: unknown[]; index: Map<object, number> }): unknown {
@@ -110,8 +119,7 @@ export class Boxer {
 
   #content(value: object): unknown {
     if (Array.isArray(value)) return this.#array(value);
-    const proto: unknown = Object.getPrototypeOf(value);
-    if (proto === Object.prototype || proto === null) return this.#record(value);
+    if (isPlain(value)) return this.#record(value);
     return this.#special(value);
   }
 
@@ -137,6 +145,7 @@ export class Boxer {
     for (const key of Object.keys(value)) {
       if (key === '__proto__') return this.#refuse('a key named __proto__');
       const boxed = this.#at(key, (value as Record<string, unknown>)[key]);
+      if (key.length > MAX_KEY_BYTES / 3) this.shared = true;
       if (this.#graph === undefined) copy[key] = boxed;
       else entries.push(key, boxed);
     }
@@ -158,7 +167,8 @@ export class Boxer {
       value instanceof Promise ||
       value instanceof WeakMap ||
       value instanceof WeakSet ||
-      value instanceof WeakRef
+      value instanceof WeakRef ||
+      value instanceof SharedArrayBuffer
     ) {
       return this.#refuse(`a ${value.constructor.name}`);
     }
@@ -228,6 +238,12 @@ export class Boxer {
       `${what} cannot travel to the other side${where}: send data, or run the code where the value is`,
     );
   }
+}
+
+function isPlain(value: object): boolean {
+  if (Array.isArray(value)) return true;
+  const proto: unknown = Object.getPrototypeOf(value);
+  return proto === Object.prototype || proto === null;
 }
 
 /** The builtin class an error is of: a subclass of the user's arrives as its nearest builtin. */

@@ -2,7 +2,7 @@
 import { addExtension, Packr, Unpackr } from 'msgpackr';
 import { ElsewhereError } from '../base/errors.ts';
 import { Boxed, BoxedBytes, Boxer, type Detach } from './box.ts';
-import { EXT_BOXED, EXT_BYTES, guard } from './guard.ts';
+import { EXT_BOXED, EXT_BYTES, fitsBatch, guard, MAX_BATCH } from './guard.ts';
 import { Limit, Op } from './message.ts';
 import { Unboxer } from './unbox.ts';
 
@@ -33,6 +33,9 @@ const packr = new Packr(OPTIONS);
 /** Payloads are packed while an outer value waits, so they have a packer of their own. */
 const inner = new Packr(OPTIONS);
 const unpackr = new Unpackr(OPTIONS);
+
+/** Takes as many bytes as an id can. */
+const LONGEST_ID = 0xffff_ffff;
 
 const pack = (value: unknown): Uint8Array => inner.pack(value);
 const unpack = (bytes: Uint8Array): unknown => unpackr.unpack(bytes);
@@ -68,14 +71,24 @@ export class PendingFrame {
  */
 export function encodeFrame(frame: readonly unknown[], detach: Detach): Uint8Array {
   const boxed = boxFrame(frame, detach);
-  const packed = packr.pack(boxed);
-  if (packed.length > Limit.RPC - 64) {
-    throw new ElsewhereError(
-      'ERR_ELSEWHERE_LIMIT',
-      `arguments or result of ${packed.length} bytes are too large for one call (1 MiB): send byte arrays or a stream`,
-    );
-  }
+  return packWithin(boxed);
+}
+
+/** Packs what the other side will take: a value over its limits must fail here, not cost the link there. */
+function packWithin(frame: readonly unknown[]): Uint8Array {
+  const packed = packr.pack(frame);
+  if (packed.length > Limit.RPC - 64) throw tooLarge(`${packed.length} bytes`, '1 MiB');
+  // Each value takes a byte at least, so only large frames can have too many.
+  if (packed.length > MAX_BATCH && !fitsBatch(packed))
+    throw tooLarge('so many values', `${MAX_BATCH}`);
   return packed;
+}
+
+function tooLarge(size: string, limit: string): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_LIMIT',
+    `arguments or result of ${size} are too large for one call (${limit}): send byte arrays or a stream`,
+  );
 }
 
 /** Boxes the last element (arguments, value or error); the others are numbers and names. */
@@ -85,7 +98,10 @@ function boxFrame(frame: readonly unknown[], detach: Detach): readonly unknown[]
     return frame;
   const detached: Uint8Array[] = [];
   // Ids are only taken when the whole frame is known to be sound.
-  const collect: Detach = (bytes) => detached.push(bytes) - 1;
+  const collect: Detach = (bytes) => {
+    detached.push(bytes);
+    return LONGEST_ID;
+  };
   const tree = new Boxer(pack, collect, false);
   let boxed = tree.value(last);
   const graph = tree.shared;
@@ -94,6 +110,7 @@ function boxFrame(frame: readonly unknown[], detach: Detach): readonly unknown[]
     boxed = new Boxer(pack, collect, true).table(last);
   }
   if (detached.length > 0) {
+    packWithin(replaceLast(frame, boxed));
     const again = new Boxer(pack, detach, graph);
     boxed = graph ? again.table(last) : again.value(last);
   }

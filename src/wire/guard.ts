@@ -7,6 +7,8 @@ import { ElsewhereError } from '../base/errors.ts';
 
 export const MAX_DEPTH = 64;
 export const MAX_NODES = 262_144;
+/** What one frame may have, and bytes that frames may have together: so no packet of whole frames is over the limit. */
+export const MAX_BATCH: number = MAX_NODES - 64;
 export const MAX_KEY_BYTES = 4096;
 /** Our extensions; their payload is msgpack again and is scanned too. Type 0 of length 1 is msgpackr's undefined. */
 export const EXT_BOXED = 1;
@@ -30,6 +32,16 @@ export function guard(body: Uint8Array): boolean {
   value(0);
   if (at !== end) refuse('bytes behind the end');
   return boxed;
+}
+
+/** Whether a frame of our own holds no more values than a packet may. */
+export function fitsBatch(frame: Uint8Array): boolean {
+  try {
+    guard(frame);
+  } catch {
+    return false;
+  }
+  return nodes <= MAX_BATCH;
 }
 
 function value(depth: number): void {
