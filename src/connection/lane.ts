@@ -28,6 +28,7 @@ export interface LaneOwner {
 }
 
 const MAX_FRAMES = 256;
+const BURST_TURNS = 2;
 /** An ACK leaves after this many received bytes, or with the next packet that asks for an answer. */
 const ACK_BYTES = 64 * 1024;
 
@@ -49,6 +50,8 @@ export class Lane {
   #batch: Uint8Array[] = [];
   #batchBytes = 0;
   #scheduled = false;
+  /** Turns of the event loop in which frames leave together: several answers came at once, and are handed out one by one. */
+  #burst = 0;
   #receiving = false;
   #unacked = 0;
   #congested = false;
@@ -107,7 +110,7 @@ export class Lane {
     this.#batchBytes += encoded.length;
     if (this.#scheduled || this.#receiving) return;
     this.#scheduled = true;
-    process.nextTick(this.#flushTick);
+    if (this.#burst === 0) process.nextTick(this.#flushTick);
   }
 
   readonly #detach = (bytes: Uint8Array): number => {
@@ -119,6 +122,19 @@ export class Lane {
   readonly #flushTick = (): void => {
     this.#scheduled = false;
     this.flush();
+  };
+
+  /** From now on frames leave once in each turn of the event loop, until two turns brought none. */
+  #startBurst(): void {
+    if (this.#burst === 0) setImmediate(this.#endTurn);
+    this.#burst = BURST_TURNS;
+  }
+
+  readonly #endTurn = (): void => {
+    if (this.#scheduled) this.#burst = BURST_TURNS;
+    else this.#burst--;
+    this.#flushTick();
+    if (this.#burst > 0) setImmediate(this.#endTurn);
   };
 
   /** Sends the frames gathered so far. */
@@ -253,7 +269,8 @@ export class Lane {
   }
 
   #frames(body: Uint8Array): void {
-    for (const frame of decodeFrames(body)) {
+    const frames = decodeFrames(body);
+    for (const frame of frames) {
       if (frame instanceof PendingFrame) {
         this.#resolveName(frame.head);
         this.#inbox.expect(frame, (whole) => this.#owner.frame(this, whole));
@@ -263,6 +280,7 @@ export class Lane {
       }
       if (this.#closed) return;
     }
+    if (frames.length > 1) this.#startBurst();
   }
 
   /** Turns the method's number into its name, or learns a new name. In the order of arrival, so before attachments come. */
