@@ -31,9 +31,10 @@ export class Stage {
     this.#undo.push(undo);
   }
 
-  /** In memory where the system has such a place, so that no disk is measured. */
+  /** In memory where the system has such a place, so that no disk is measured; TMPDIR says otherwise. */
   folder(): string {
-    const root = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+    const memory = process.env['TMPDIR'] === undefined && existsSync('/dev/shm');
+    const root = memory ? '/dev/shm' : tmpdir();
     const folder = mkdtempSync(join(root, 'elsewhere-bench-'));
     this.defer(() => rmSync(folder, { recursive: true, force: true }));
     return folder;
@@ -59,9 +60,10 @@ export class Stage {
   async agent(scheme: Scheme): Promise<TestAgent> {
     const listen =
       scheme === 'unix' ? `unix:${join(this.folder(), 'agent.sock')}` : `${scheme}://127.0.0.1:0`;
-    const agent = await startAgent({ listen });
-    this.defer(() => agent.stop());
-    return agent;
+    const starting = startAgent({ listen });
+    // Deferred before it has started: we may be interrupted meanwhile.
+    this.defer(async () => (await starting).stop());
+    return starting;
   }
 
   async connect(agent: TestAgent, options: ConnectOptions = {}): Promise<Link> {
