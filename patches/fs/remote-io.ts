@@ -105,33 +105,41 @@ export function readHead(descriptor: number, size: number): Uint8Array | undefin
   return whole ? bytes.subarray(0, total) : undefined;
 }
 
-const READ_AT_ONCE = 1024 * 1024;
+const UNKNOWN = 1024 * 1024;
+
+/** Room for what may be left of a file, in one piece of memory: nothing has to be joined afterwards. */
+function roomFor(descriptor: number): Buffer {
+  const { size } = fs.fstatSync(descriptor);
+  // One byte more than there is, to see the end in the same go. Pipes and files of /proc say that they are empty.
+  return Buffer.allocUnsafeSlow(size === 0 ? UNKNOWN : Math.min(MAX_PIECE, size + 1));
+}
 
 /** From the current position on: at most MAX_PIECE, and whether the end was reached. */
 export function drainNow(descriptor: number): [Uint8Array, boolean] {
-  const pieces: Buffer[] = [];
-  for (let total = 0; total < MAX_PIECE; ) {
-    const bytes = Buffer.allocUnsafe(SMALL);
-    const read = fs.readSync(descriptor, bytes, 0, SMALL, null);
-    if (read === 0) return [Buffer.concat(pieces, total), true];
-    pieces.push(bytes.subarray(0, read));
+  const bytes = roomFor(descriptor);
+  for (let total = 0; total < bytes.length; ) {
+    const read = fs.readSync(descriptor, bytes, total, bytes.length - total, null);
+    if (read === 0) return [bytes.subarray(0, total), true];
     total += read;
   }
-  return [Buffer.concat(pieces), false];
+  return [bytes, false];
 }
 
 export async function drainLater(file: HeldFile): Promise<[Uint8Array, boolean]> {
   return await busy(file, async () => {
-    const pieces: Buffer[] = [];
-    const size = file.regular ? READ_AT_ONCE : SMALL;
-    for (let total = 0; total < MAX_PIECE; ) {
-      const bytes = Buffer.allocUnsafeSlow(size);
-      const { bytesRead } = await readLater(file.descriptor, bytes, 0, size, null);
-      if (bytesRead === 0) return [Buffer.concat(pieces, total), true] as [Uint8Array, boolean];
-      pieces.push(bytes.subarray(0, bytesRead));
+    const bytes = roomFor(file.descriptor);
+    for (let total = 0; total < bytes.length; ) {
+      const { bytesRead } = await readLater(
+        file.descriptor,
+        bytes,
+        total,
+        bytes.length - total,
+        null,
+      );
+      if (bytesRead === 0) return [bytes.subarray(0, total), true] as [Uint8Array, boolean];
       total += bytesRead;
     }
-    return [Buffer.concat(pieces), false] as [Uint8Array, boolean];
+    return [bytes, false] as [Uint8Array, boolean];
   });
 }
 

@@ -3,7 +3,14 @@ import type { Names, WireFileSystem, WireStats } from './api.ts';
 
 /** Node makes a real `Stats` or `BigIntStats` of it, by the type of the array. */
 export function statsArray(stats: WireStats, bigint: unknown): BigInt64Array | Float64Array {
-  return bigint === true ? stats : Float64Array.from(stats, Number);
+  return bigint === true ? stats : inNumbers(stats);
+}
+
+/** More than twice as fast as `Float64Array.from`. */
+function inNumbers(values: BigInt64Array): Float64Array {
+  const numbers = new Float64Array(values.length);
+  for (let i = 0; i < values.length; i++) numbers[i] = Number(values[i]);
+  return numbers;
 }
 
 /** Older Nodes have no `frsize`, which is the third. */
@@ -13,7 +20,7 @@ export function fileSystemArray(
   length: number,
 ): BigInt64Array | Float64Array {
   const kept = length >= 8 ? values : values.filter((_value, index) => index !== 2);
-  return bigint === true ? kept : Float64Array.from(kept, Number);
+  return bigint === true ? kept : inNumbers(kept);
 }
 
 /** Bytes of a path or name in the encoding that the caller asked for. */

@@ -6,7 +6,6 @@ import { originals } from '../base/originals.ts';
 import { formatUrl } from './endpoint.ts';
 import { socketTransport } from './socket.ts';
 import type { Endpoint, Listener, Transport } from './transport.ts';
-import { wsServer } from './ws-server.ts';
 
 /** What a WebSocket handshake says of its sender. */
 export interface UpgradeHeaders {
@@ -25,12 +24,17 @@ export interface ListenOptions {
 
 /** Rejects with ERR_ELSEWHERE_CONNECT, with Node's own error as cause, where the address cannot be had. */
 export async function listen(endpoint: Endpoint, options: ListenOptions): Promise<Listener> {
-  const server = runLocally(() =>
-    endpoint.scheme === 'ws' ? wsServer(options) : socketServer(endpoint, options),
-  );
+  const server = await newServer(endpoint, options);
   if (endpoint.scheme === 'unix') await freeSocketPath(endpoint.path);
   await listening(server, endpoint);
   return new ServerListener(server, endpoint);
+}
+
+async function newServer(endpoint: Endpoint, options: ListenOptions): Promise<NetServer> {
+  if (endpoint.scheme !== 'ws') return runLocally(() => socketServer(endpoint, options));
+  // Loaded when needed: WebSockets take longer to load than all the rest.
+  const { wsServer } = await import('./ws-server.ts');
+  return runLocally(() => wsServer(options));
 }
 
 function socketServer(endpoint: Endpoint, options: ListenOptions): NetServer {

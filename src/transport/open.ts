@@ -5,7 +5,6 @@ import { originals } from '../base/originals.ts';
 import { formatUrl } from './endpoint.ts';
 import { socketTransport } from './socket.ts';
 import type { Endpoint, HostEndpoint, Transport, UnixEndpoint } from './transport.ts';
-import { dialWs } from './ws-client.ts';
 
 export interface OpenOptions {
   readonly signal?: AbortSignal;
@@ -55,10 +54,26 @@ export function openTransport(endpoint: Endpoint, options: OpenOptions): Promise
       },
       fail: (error) => stop(unreachable(url, error)),
     };
-    abandon = runLocally(() =>
-      endpoint.scheme === 'ws' ? dialWs(endpoint, dial) : dialSocket(endpoint, dial),
-    );
+    abandon =
+      endpoint.scheme === 'ws'
+        ? dialWs(endpoint, dial)
+        : runLocally(() => dialSocket(endpoint, dial));
   });
+}
+
+/** WebSockets are loaded by the first who dials one: they take longer than all the rest, and the preload runs in every process. */
+function dialWs(endpoint: HostEndpoint<'ws'>, dial: Dial): () => void {
+  let abandoned = false;
+  let abandon = (): void => undefined;
+  import('./ws-client.ts')
+    .then((client) => {
+      if (!abandoned) abandon = runLocally(() => client.dialWs(endpoint, dial));
+    })
+    .catch(dial.fail);
+  return () => {
+    abandoned = true;
+    abandon();
+  };
 }
 
 function dialSocket(endpoint: HostEndpoint<'tcp'> | UnixEndpoint, dial: Dial): () => void {

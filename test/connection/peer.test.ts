@@ -41,6 +41,29 @@ test('all calls of a tick travel in one packet, and their answers in one', async
   assert.deepEqual([near.main.sent, far.main.sent], [(before[0] ?? 0) + 1, (before[1] ?? 0) + 1]);
 });
 
+test('calls that come of answers in turns of their own leave together once in a turn', async () => {
+  const { near, farMethods } = connectedPeers();
+  farMethods.addCall('echo', ([value]) => value);
+  const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+  const lane = async (i: number): Promise<void> => {
+    for (let step = 0; step < 3; step++) {
+      await call(near, 'echo', i);
+      await turn();
+    }
+  };
+  await call(near, 'echo', 0);
+  const before = near.main.sent;
+  await Promise.all(Array.from({ length: 100 }, (_, i) => lane(i)));
+  assert.ok(near.main.sent - before <= 6, `${near.main.sent - before} packets for 3 steps`);
+  // A single call afterwards leaves with its own tick again.
+  for (let i = 0; i < 4; i++) await turn();
+  const sent = near.main.sent;
+  const answer = call(near, 'echo', 2);
+  await new Promise<void>((resolve) => process.nextTick(resolve));
+  assert.equal(near.main.sent, sent + 1);
+  await answer;
+});
+
 test('arguments are what they were at the call, even if they change in the same tick', async () => {
   const { near, farMethods } = connectedPeers();
   farMethods.addCall('echo', ([value]) => value);
