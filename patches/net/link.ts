@@ -185,6 +185,13 @@ export class Link implements StreamHandler {
     return this.#state === 'closed';
   }
 
+  /** A relative path starts in the scope's directory, which may not be the agent's. */
+  farPath(path: string): string {
+    const { scope, peer } = this.target;
+    const relative = scope.cwd !== peer.cwd && /^[^/\\\0]/.test(path);
+    return relative ? `${scope.cwd}/${path}` : path;
+  }
+
   /** Whether the far side runs this major version of Node or a later one. */
   farSideSince(major: number): boolean {
     return Number.parseInt(this.target.peer.node, 10) >= major;
@@ -335,17 +342,20 @@ export class Link implements StreamHandler {
 
   #settleHold(): void {
     const wanted =
-      this.#state === 'closed' ? !this.#outbox.empty : this.#referenced && this.#busy();
+      this.#state === 'closed' ? !this.#outbox.empty : this.#requested() || this.#listening();
     if (wanted === this.#holding) return;
     this.#holding = wanted;
     if (wanted) this.target.hold();
     else this.target.release();
   }
 
-  #busy(): boolean {
-    if (this.#state === 'connecting' || this.#shutdown !== undefined || this.#outbox.owed > 0)
-      return true;
-    return this.#state === 'open' && this.reader.active;
+  /** As in libuv, where requests keep the process alive also for a handle that was let go. */
+  #requested(): boolean {
+    return this.#state === 'connecting' || this.#shutdown !== undefined || this.#outbox.owed > 0;
+  }
+
+  #listening(): boolean {
+    return this.#referenced && this.#state === 'open' && this.reader.active;
   }
 }
 

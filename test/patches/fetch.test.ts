@@ -192,6 +192,29 @@ test('a dispatcher that the program sets is used inside and outside, and outlive
   assert.equal(stdout, '2 true\n3 true\n', stderr);
 });
 
+test('an agent that the program set before keeps its options in scopes; any other dispatcher is left alone', async () => {
+  const { stdout, stderr } = await program(
+    `await fetch('data:,');
+     const keys = [2, 1].map((n) => Symbol.for('undici.globalDispatcher.' + n));
+     const [key] = keys.filter((each) => globalThis[each] !== undefined);
+     const Agent = globalThis[key].constructor;
+     const put = (value, at = key) => Object.defineProperty(globalThis, at, { value, writable: true, enumerable: false, configurable: false });
+     const ask = async () => (await fetch(${JSON.stringify(url('/owner'))})).text();
+     put(new Agent({ maxHeaderSize: 10 }));
+     const tooLarge = (error) => error.cause.code;
+     console.log(await ask().catch(tooLarge), await withRemote(conn, () => ask().catch(tooLarge)));
+     uninstall();
+     let count = 0;
+     class Mock extends Agent { dispatch(...args) { count++; return super.dispatch(...args); } }
+     const mock = new Mock();
+     for (const each of keys) if (globalThis[each] !== undefined) put(mock, each);
+     await withRemote(conn, ask);
+     console.log(count, globalThis[key] === mock);
+     await mock.close();`,
+  );
+  assert.equal(stdout, 'UND_ERR_HEADERS_OVERFLOW UND_ERR_HEADERS_OVERFLOW\n1 true\n', stderr);
+});
+
 /** A program of its own, with a connection to A. */
 function program(source: string, flags: string[] = []): ReturnType<typeof runProgram> {
   const file = join(repository, 'build', `fetch-${process.pid}.mjs`);
