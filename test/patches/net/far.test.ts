@@ -192,6 +192,8 @@ test('an agent killed in the middle: sockets are reset, and nothing hangs', asyn
   const fetched = inScope(() => fetch(`http://127.0.0.1:${port}/`)).catch((e: Error) => e.cause);
   open.write('hello');
   await until(() => peers.length === 4);
+  // The agent has seen every connect in the turn of its loop before the second answer.
+  for (let turns = 0; turns < 2; turns++) await link.ping();
   own.process.kill('SIGSTOP');
   const pending = inScope(() => net.connect(port, '127.0.0.1'));
   pending.write('never');
@@ -221,7 +223,7 @@ test('an agent killed in the middle: sockets are reset, and nothing hangs', asyn
 test('nothing stays open on the agent', async () => {
   const pid = agent.process.pid ?? 0;
   await until(() => conn.stats().streams === 0);
-  const base = socketsOf(pid);
+  const base = await settled(() => socketsOf(pid));
   const peers: Socket[] = [];
   const port = await serve((socket) => {
     peers.push(socket);
