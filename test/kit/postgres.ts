@@ -1,8 +1,7 @@
 /** A PostgreSQL server of its own for a test, where one is installed (Debian's package: postgresql). */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -44,7 +43,7 @@ export async function startPostgres(port: number): Promise<Postgres | string> {
     await ended;
     rmSync(folder, { recursive: true, force: true });
   };
-  while (!(await answers(port))) {
+  while (!isReady(programs, port)) {
     if (server.exitCode !== null) return `PostgreSQL ended with ${server.exitCode}`;
     await sleep(20);
   }
@@ -70,9 +69,8 @@ function idsOf(name: string): { uid?: number; gid?: number } | undefined {
   }
 }
 
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect(port, '127.0.0.1', () => resolve(true));
-    socket.on('connect', () => socket.destroy()).on('error', () => resolve(false));
-  });
+/** It takes connections before it can do anything with them. */
+function isReady(programs: string, port: number): boolean {
+  const options = ['-q', '-h', '127.0.0.1', '-p', `${port}`];
+  return spawnSync(join(programs, 'pg_isready'), options).status === 0;
 }
