@@ -148,7 +148,8 @@ export class Link implements StreamHandler {
   }
 
   shutdown(request: object): number {
-    if (this.#state !== 'open' || this.#stream === undefined) return errnoOf('ENOTCONN');
+    if (this.#state !== 'open' || this.#stream === undefined || this.#ended)
+      return errnoOf('ENOTCONN');
     this.#ended = true;
     this.#shutdown = request;
     this.#tell(this.#stream, { kind: 'shutdown' });
@@ -233,8 +234,10 @@ export class Link implements StreamHandler {
     else this.#broken(report);
   }
 
+  /** The far socket is closed; all there was to say about it came before. */
   end(): void {
-    // The far socket is closed; all there was to say about it came before.
+    this.#over = true;
+    this.#shutdownDone();
   }
 
   /** The stream is over. With an error: the connection to the far side is lost, or it refused the stream. */
