@@ -2,24 +2,16 @@
  * The fetch patch: Node's built-in undici (fetch, WebSocket, EventSource) keeps one pool of connections for the whole
  * process; in a scope it gets a pool of the scope's own, since a pooled socket would answer for the wrong side. Packages
  * named undici share the same global dispatcher and are covered where they use it. undici itself is loaded no sooner
- * than the program needs it (it takes 20 ms). A dispatcher that the program sets globally is left alone, and shared.
+ * than the program needs it (it takes 20 ms). A dispatcher that the program sets later, or
+ * that is no plain agent, is left alone, and shared.
  */
 import { ROUTE } from '../src/base/route-mark.ts';
-import {
-  type AnyPatch,
-  definePatch,
-  type LocalContext,
-  type ScopeView,
-  type Target,
-} from '../src/patch.ts';
+import { type AnyPatch, definePatch, type LocalContext, type ScopeView } from '../src/patch.ts';
 
 type NoCalls = Record<never, never>;
 type FetchContext = LocalContext<NoCalls>;
-type FetchTarget = Target<NoCalls>;
 
-interface Dispatcher {
-  destroy(): Promise<void>;
-}
+type Dispatcher = object;
 type AgentClass = new (options?: object) => Dispatcher;
 type WrapperClass = new (agent: Dispatcher) => Dispatcher;
 type Globals = Record<symbol, Dispatcher | undefined>;
@@ -27,6 +19,9 @@ type Globals = Record<symbol, Dispatcher | undefined>;
 /** undici up to 7 (Node 20 to 24) and from 8 (Node 26, which keeps the first for older packages). */
 const DISPATCHER_1: symbol = Symbol.for('undici.globalDispatcher.1');
 const DISPATCHER_2: symbol = Symbol.for('undici.globalDispatcher.2');
+
+/** What undici makes by itself. Of any other (a mock, one proxy for everything) there can't be another of the same kind. */
+const PLAIN: ReadonlySet<string> = new Set(['Agent', 'EnvHttpProxyAgent']);
 
 const globals = globalThis as unknown as Globals;
 
@@ -45,16 +40,17 @@ interface Pools {
 class Dispatchers {
   readonly #context: FetchContext;
   readonly #pools = new WeakMap<ScopeView, Pools>();
-  readonly #forgotten = new FinalizationRegistry<() => void>((unsubscribe) => unsubscribe());
   /** The process' own dispatcher, once it is there and ours stands in its place. */
-  #own: { readonly agent: Dispatcher; readonly wrapper: Dispatcher | undefined } | undefined;
+  #own: Pools | undefined;
+  #decided = false;
 
   constructor(context: FetchContext) {
     this.#context = context;
   }
 
-  get inPlace(): boolean {
-    return this.#own !== undefined;
+  /** Ours is in place, or the program's own stays. */
+  get decided(): boolean {
+    return this.#decided;
   }
 
   /**
@@ -63,11 +59,13 @@ class Dispatchers {
    */
   takeOver(first?: ScopeView): void {
     const made = dispatcherAt(DISPATCHER_2) ?? dispatcherAt(DISPATCHER_1);
-    if (this.#own !== undefined || made === undefined) return;
+    if (this.#decided || made === undefined) return;
+    this.#decided = true;
+    if (!PLAIN.has(made.constructor.name)) return;
     const outer = dispatcherAt(DISPATCHER_1);
     const wrapper = outer === made ? undefined : outer;
     const pools = { agent: made, wrapper };
-    this.#own = first === undefined ? pools : this.#another(pools, {});
+    this.#own = first === undefined ? pools : this.#another(pools);
     if (first !== undefined) this.#pools.set(first, pools);
     for (const key of [DISPATCHER_1, DISPATCHER_2]) this.#substitute(key);
   }
@@ -85,7 +83,7 @@ class Dispatchers {
 
   #chosen(key: symbol): Dispatcher {
     const target = this.#context.target();
-    const pools = target === undefined ? this.#own : this.#poolsOf(target);
+    const pools = target === undefined ? this.#own : this.#poolsOf(target.scope);
     const chosen = this.#member(pools, key);
     if (chosen === undefined) throw new TypeError('undici has no dispatcher');
     return chosen;
@@ -95,40 +93,37 @@ class Dispatchers {
     return key === DISPATCHER_1 ? (pools?.wrapper ?? pools?.agent) : pools?.agent;
   }
 
-  #poolsOf(target: FetchTarget): Pools {
-    const { scope } = target;
+  /** A pool needs no end: when the connection is over its sockets are, and it holds nothing else. */
+  #poolsOf(scope: ScopeView): Pools {
     let pools = this.#pools.get(scope);
     if (pools === undefined && this.#own !== undefined) {
       // undici hands the options of `connect`, symbols included, down to net.connect and tls.connect; so a connection
       // that is made later, from one of its timers, goes where it belongs too.
-      pools = this.#another(this.#own, { connect: { [ROUTE]: scope } });
+      pools = this.#another(this.#own, scope);
       this.#pools.set(scope, pools);
-      this.#endWith(target, pools.agent);
     }
     if (pools === undefined) throw new TypeError('undici is not loaded');
     return pools;
   }
 
-  #another(like: Pools, options: object): Pools {
-    const agent = new (like.agent.constructor as AgentClass)(options);
+  #another(like: Pools, scope?: ScopeView): Pools {
+    const options = optionsOf(like.agent);
+    const connect = { ...options.connect, ...(scope === undefined ? {} : { [ROUTE]: scope }) };
+    const agent = new (like.agent.constructor as AgentClass)({ ...options, connect });
     const wrapper =
       like.wrapper === undefined
         ? undefined
         : new (like.wrapper.constructor as WrapperClass)(agent);
     return { agent, wrapper };
   }
+}
 
-  /** The pool ends with its connection, and a scope that is forgotten leaves nothing behind. */
-  #endWith(target: FetchTarget, agent: Dispatcher): void {
-    const weak = new WeakRef(agent);
-    const unsubscribe = target.onClosed(() => {
-      weak
-        .deref()
-        ?.destroy()
-        .catch(() => undefined);
-    });
-    this.#forgotten.register(agent, unsubscribe);
-  }
+/** What the program made its agent with, such as certificates and limits: every scope's gets the same. */
+function optionsOf(agent: Dispatcher): { connect?: object } {
+  const key = Object.getOwnPropertySymbols(agent).find(
+    ({ description }) => description === 'options',
+  );
+  return key === undefined ? {} : (Reflect.get(agent, key) as object);
 }
 
 /** Methods must see the dispatcher itself: undici keeps its state under private names. */
@@ -164,7 +159,7 @@ function awaitLoading(context: FetchContext, dispatchers: Dispatchers): void {
 function wrapFetch(context: FetchContext, dispatchers: Dispatchers): void {
   const original = globalThis.fetch;
   context.replace(globalThis, 'fetch', function fetch(input, init = undefined) {
-    if (!dispatchers.inPlace && context.target() !== undefined) loadUndici(context, dispatchers);
+    if (!dispatchers.decided && context.target() !== undefined) loadUndici(context, dispatchers);
     return original(input, init);
   });
 }

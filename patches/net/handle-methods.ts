@@ -63,12 +63,8 @@ export const common: object = {
   onshutdown(this: RemoteHandle, request: object): number {
     return this[LINK].shutdown(request);
   },
-  connect(this: RemoteHandle, request: ConnectRequest, path: string): number {
-    return this[LINK].connect(request, { path });
-  },
-  connect2(this: RemoteHandle, request: ConnectRequest, path: string): number {
-    return this[LINK].connect(request, { path });
-  },
+  connect: connectPipe,
+  connect2: connectPipe,
   close(this: RemoteHandle, done?: () => void): void {
     this[LINK].close(done);
   },
@@ -92,6 +88,10 @@ export const common: object = {
   setSimultaneousAccepts: unsupported,
   setPendingInstances: unsupported,
 };
+
+function connectPipe(this: RemoteHandle, request: ConnectRequest, path: string): number {
+  return this[LINK].connect(request, { path: this[LINK].farPath(path) });
+}
 
 function connectTcp(
   this: RemoteHandle,

@@ -148,7 +148,8 @@ export class Link implements StreamHandler {
   }
 
   shutdown(request: object): number {
-    if (this.#state !== 'open' || this.#stream === undefined) return errnoOf('ENOTCONN');
+    if (this.#state !== 'open' || this.#stream === undefined || this.#ended)
+      return errnoOf('ENOTCONN');
     this.#ended = true;
     this.#shutdown = request;
     this.#tell(this.#stream, { kind: 'shutdown' });
@@ -183,6 +184,13 @@ export class Link implements StreamHandler {
 
   get isClosed(): boolean {
     return this.#state === 'closed';
+  }
+
+  /** A relative path starts in the scope's directory, which may not be the agent's. */
+  farPath(path: string): string {
+    const { scope, peer } = this.target;
+    const relative = scope.cwd !== peer.cwd && /^[^/\\\0]/.test(path);
+    return relative ? `${scope.cwd}/${path}` : path;
   }
 
   /** Whether the far side runs this major version of Node or a later one. */
@@ -226,8 +234,10 @@ export class Link implements StreamHandler {
     else this.#broken(report);
   }
 
+  /** The far socket is closed; all there was to say about it came before. */
   end(): void {
-    // The far socket is closed; all there was to say about it came before.
+    this.#over = true;
+    this.#shutdownDone();
   }
 
   /** The stream is over. With an error: the connection to the far side is lost, or it refused the stream. */
@@ -335,17 +345,20 @@ export class Link implements StreamHandler {
 
   #settleHold(): void {
     const wanted =
-      this.#state === 'closed' ? !this.#outbox.empty : this.#referenced && this.#busy();
+      this.#state === 'closed' ? !this.#outbox.empty : this.#requested() || this.#listening();
     if (wanted === this.#holding) return;
     this.#holding = wanted;
     if (wanted) this.target.hold();
     else this.target.release();
   }
 
-  #busy(): boolean {
-    if (this.#state === 'connecting' || this.#shutdown !== undefined || this.#outbox.owed > 0)
-      return true;
-    return this.#state === 'open' && this.reader.active;
+  /** As in libuv, where requests keep the process alive also for a handle that was let go. */
+  #requested(): boolean {
+    return this.#state === 'connecting' || this.#shutdown !== undefined || this.#outbox.owed > 0;
+  }
+
+  #listening(): boolean {
+    return this.#referenced && this.#state === 'open' && this.reader.active;
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Node's own modules as they were before any substitution: what the toolkit itself uses. Replaced exports are not seen
- * through these copies; replaced prototypes (net.Socket.prototype.connect) are, so sockets are made in `runLocally`.
+ * through these copies; replaced prototypes are, so `connectSocket` keeps the one method of them that we depend on.
  */
 import nodeChildProcess from 'node:child_process';
 import nodeFs from 'node:fs';
@@ -31,6 +31,16 @@ const getter = (name: 'stdin' | 'stdout' | 'stderr'): (() => unknown) => {
 const stdin = getter('stdin');
 const stdout = getter('stdout');
 const stderr = getter('stderr');
+
+const connect = nodeNet.Socket.prototype.connect as (
+  this: nodeNet.Socket,
+  options: nodeNet.NetConnectOpts,
+) => nodeNet.Socket;
+
+/** A socket that connects as Node does, whatever is made of `net.Socket.prototype.connect` later: by us, or by a program. */
+export function connectSocket(options: nodeNet.NetConnectOpts): nodeNet.Socket {
+  return connect.call(new nodeNet.Socket(options as nodeNet.SocketConstructorOpts), options);
+}
 
 export const originals: Originals = {
   childProcess: { ...nodeChildProcess },

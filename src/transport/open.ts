@@ -1,7 +1,7 @@
 /** Dials an agent on ws:, tcp: and unix: endpoints. */
 import { runLocally } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
-import { originals } from '../base/originals.ts';
+import { connectSocket } from '../base/originals.ts';
 import { formatUrl } from './endpoint.ts';
 import { socketTransport } from './socket.ts';
 import type { Endpoint, HostEndpoint, Transport, UnixEndpoint } from './transport.ts';
@@ -81,7 +81,7 @@ function dialSocket(endpoint: HostEndpoint<'tcp'> | UnixEndpoint, dial: Dial): (
     endpoint.scheme === 'unix'
       ? { path: endpoint.path }
       : { host: endpoint.host, port: endpoint.port };
-  const socket = originals.net.connect(target);
+  const socket = connectSocket(target);
   socket.once('error', dial.fail);
   socket.once('connect', () => {
     socket.off('error', dial.fail);

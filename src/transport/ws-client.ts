@@ -1,7 +1,9 @@
 /** Dials a ws: endpoint. */
 import type { IncomingMessage } from 'node:http';
+import type { connect, NetConnectOpts } from 'node:net';
 import { WebSocket } from 'ws';
 import { ElsewhereError } from '../base/errors.ts';
+import { connectSocket } from '../base/originals.ts';
 import type { Dial } from './open.ts';
 import type { HostEndpoint } from './transport.ts';
 import { WS_OPTIONS, wsTransport } from './ws.ts';
@@ -13,6 +15,7 @@ export function dialWs(endpoint: HostEndpoint<'ws'>, dial: Dial): () => void {
   const socket = new WebSocket(dial.url, {
     ...WS_OPTIONS,
     followRedirects: false,
+    createConnection,
     // A mask protects old proxies from chosen bytes (RFC 6455 §5.3); on loopback there is none, and masking costs 5 ms per MB.
     ...(loopback ? { generateMask: () => undefined } : {}),
   });
@@ -35,6 +38,10 @@ export function dialWs(endpoint: HostEndpoint<'ws'>, dial: Dial): () => void {
     socket.terminate();
   };
 }
+
+/** As the ws package's own: the `path` in its options is the URL's, not a unix socket's. */
+const createConnection = ((options: NetConnectOpts) =>
+  connectSocket({ ...options, path: undefined } as NetConnectOpts)) as typeof connect;
 
 function unexpected(url: string, response: IncomingMessage): ElsewhereError {
   const { statusCode } = response;

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
-import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net';
+import { type AddressInfo, createServer, connect as dial } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, connect, withRemote } from '../../src/index.ts';
 import { startAgent, type TestAgent } from '../kit/agent.ts';
 import { fc } from '../kit/random.ts';
+import { ownerOf } from '../kit/socket-owner.ts';
 import { suite } from '../kit/suite.ts';
 
 const test = suite('scope/isolation', { limit: 60_000 });
@@ -25,30 +26,6 @@ test.after(async () => {
 
 type Step = 'sync' | 'async' | 'stream' | 'fetch' | 'http' | 'socket' | 'pause';
 const STEPS: readonly Step[] = ['sync', 'async', 'stream', 'fetch', 'http', 'socket', 'pause'];
-
-/**
- * The process that holds the other end of a loopback connection. By the kernel's tables: ports alone do not tell, since
- * the port of a closed socket is soon another's.
- */
-function ownerOf(socket: Socket, pids: ReadonlyMap<string, number>): string {
-  const hex = (port = 0): string => port.toString(16).toUpperCase().padStart(4, '0');
-  const line = new RegExp(`:${hex(socket.remotePort)} \\S+:${hex(socket.localPort)} .*`);
-  const row = line.exec(fs.readFileSync('/proc/net/tcp', 'latin1'))?.[0] ?? '';
-  const inode = row.trim().split(/\s+/)[8];
-  for (const [side, pid] of pids) {
-    for (const fd of fs.readdirSync(`/proc/${pid}/fd`))
-      if (target(pid, fd) === `socket:[${inode}]`) return side;
-  }
-  return `nobody (${row})`;
-}
-
-function target(pid: number, fd: string): string {
-  try {
-    return fs.readlinkSync(`/proc/${pid}/fd/${fd}`);
-  } catch {
-    return '';
-  }
-}
 
 /** 200 interleaved scopes: two far sides and local code, each doing its steps in its own time. */
 test('200 interleaved scopes never touch the wrong side', async () => {

@@ -110,6 +110,20 @@ test('hears of a reset as the TLS socket', async () => {
   assert.deepEqual(messages, ['read ECONNRESET', 'read ECONNRESET']);
 });
 
+test('closes when the socket under it was ended first', async () => {
+  for (const side of [<R>(fn: () => R): R => fn(), far]) {
+    const raw = side(() => net.connect(port, '127.0.0.1'));
+    const socket = tls.connect({ ...options, socket: raw });
+    await once(socket, 'secureConnect');
+    const failed = once(socket, 'error');
+    // No TLS record: the server answers with an alert, and closes.
+    raw.end(Buffer.alloc(6, 0xff));
+    const [error] = (await failed) as [NodeJS.ErrnoException];
+    assert.match(error.code ?? '', /^ERR_SSL_.*ALERT/);
+    if (!socket.closed) await once(socket, 'close');
+  }
+});
+
 test('reports a refused connection', async () => {
   const closed = net.createServer().listen(0, '127.0.0.1');
   await once(closed, 'listening');

@@ -1,0 +1,34 @@
+/** Who holds the other end of a loopback connection: the one proof of whose socket it is. */
+import fs from 'node:fs';
+import type { Socket } from 'node:net';
+
+/**
+ * The side whose process has the socket at the other end. By the kernel's tables: ports alone do not tell, since the
+ * port of a closed socket is soon another's.
+ */
+export function ownerOf(socket: Socket, pids: ReadonlyMap<string, number>): string {
+  const hex = (port = 0): string => port.toString(16).toUpperCase().padStart(4, '0');
+  const line = new RegExp(`:${hex(socket.remotePort)} \\S+:${hex(socket.localPort)} .*`);
+  const row = line.exec(fs.readFileSync('/proc/net/tcp', 'latin1'))?.[0] ?? '';
+  const inode = row.trim().split(/\s+/)[8];
+  for (const [side, pid] of pids) if (targetsOf(pid).includes(`socket:[${inode}]`)) return side;
+  return `nobody (${row})`;
+}
+
+/** How many sockets a process has open. */
+export function socketsOf(pid: number): number {
+  return targetsOf(pid).filter((target) => target.startsWith('socket:')).length;
+}
+
+function targetsOf(pid: number): string[] {
+  return fs.readdirSync(`/proc/${pid}/fd`).map((fd) => targetOf(pid, fd));
+}
+
+function targetOf(pid: number, fd: string): string {
+  try {
+    return fs.readlinkSync(`/proc/${pid}/fd/${fd}`);
+  } catch {
+    // Closed meanwhile.
+    return '';
+  }
+}
