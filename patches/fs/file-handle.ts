@@ -18,6 +18,8 @@ export class HandleBase {
   onread: unknown = undefined;
   readonly #resource = new AsyncResource('FILEHANDLE');
   readonly #close: Close;
+  /** An own function makes structured clone refuse: the descriptor means nothing in another thread. */
+  readonly uncloneable = (): void => undefined;
 
   constructor(descriptor: number, close: Close) {
     this.fd = descriptor;

@@ -1,6 +1,5 @@
 /** The local half: every function of Node's fs binding that touches files, and the few public ones above it. */
-import type { LocalContext } from '../../src/patch.ts';
-import type { FsApi } from './api.ts';
+import type { FsContext } from './api.ts';
 import { type BindingFunction, type FsBinding, fsBinding } from './binding.ts';
 import { replaceDirectories } from './directory.ts';
 import { type Operation, substitute } from './dispatch.ts';
@@ -12,10 +11,10 @@ import { pairOperation, pairOperations } from './pair-operations.ts';
 import { pathOperation, pathOperations } from './path-operations.ts';
 import { replacePublic } from './public.ts';
 import { replaceTrees } from './trees.ts';
-import { guardWatchers } from './watching.ts';
+import { replaceWatchers } from './watching.ts';
 import { wholeOperations } from './whole-operations.ts';
 
-export function fsLocal(context: LocalContext<FsApi>): void {
+export function fsLocal(context: FsContext): void {
   const binding = fsBinding();
   for (const [name, operation] of operations(context, binding)) {
     const original = binding[name];
@@ -28,14 +27,11 @@ export function fsLocal(context: LocalContext<FsApi>): void {
   replaceTrees(context, typeof binding['readdirRecursive'] === 'function');
   replaceDirectories(context);
   replacePublic(context);
-  guardWatchers(context, binding);
+  replaceWatchers(context, binding);
 }
 
 /** The functions of the binding that are substituted, by name. */
-export function operations(
-  context: LocalContext<FsApi>,
-  binding: FsBinding,
-): Map<string, Operation> {
+export function operations(context: FsContext, binding: FsBinding): Map<string, Operation> {
   const table = new Map<string, Operation>([['close', closeOperation()]]);
   for (const spec of [...pathOperations(binding), ...OPEN_OPERATIONS])
     table.set(spec.name, pathOperation(context, spec));

@@ -1,12 +1,11 @@
 /** The binding's functions that take one path. Each is a few lines: what is asked, and what Node gets back. */
-import type { LocalContext } from '../../src/patch.ts';
-import type { FsApi, FsTarget } from './api.ts';
+import type { FsContext, FsTarget } from './api.ts';
 import { type FsBinding, NEVER, REQUEST_INDEX } from './binding.ts';
 import type { Call, Operation } from './dispatch.ts';
 import { hasCode } from './errors.ts';
 import { isLoaderCall, isLoading } from './loader.ts';
 import { noteChange } from './open-ahead.ts';
-import { isPath, type RemotePath, remotePath, withoutPrefix } from './paths.ts';
+import { emptyAsDirectory, isPath, type RemotePath, remotePath, withoutPrefix } from './paths.ts';
 import { decodeName, directoryList, fileSystemArray, statsArray } from './values.ts';
 import { ask, failing, type Shown, type Task, type Work } from './work.ts';
 
@@ -24,7 +23,7 @@ export interface PathOperation {
   readonly work: (path: RemotePath, call: Call) => Work;
 }
 
-export function pathOperation(context: LocalContext<FsApi>, spec: PathOperation): Operation {
+export function pathOperation(context: FsContext, spec: PathOperation): Operation {
   const { name, at = 0 } = spec;
   return {
     request: REQUEST_INDEX[name] ?? NEVER,
@@ -47,7 +46,7 @@ export function pathOperation(context: LocalContext<FsApi>, spec: PathOperation)
 
 /** A path that the scope denies fails in the form that the caller asked for. */
 export function planned(
-  context: LocalContext<FsApi>,
+  context: FsContext,
   shown: Shown,
   plan: () => Task | undefined,
 ): Task | undefined {
@@ -91,7 +90,8 @@ function* mkdir(path: RemotePath, mode: number, recursive: boolean): Work {
   return made === undefined ? undefined : withoutPrefix(made, path.prefix).toString();
 }
 
-function* mkdtemp(path: RemotePath, encoding: unknown): Work {
+function* mkdtemp(given: RemotePath, encoding: unknown): Work {
+  const path = emptyAsDirectory(given);
   return decodeName(withoutPrefix(yield* ask('mkdtemp', path.path), path.prefix), encoding);
 }
 
