@@ -11,23 +11,29 @@ import { pairOperation, pairOperations } from './pair-operations.ts';
 import { pathOperation, pathOperations } from './path-operations.ts';
 import { replacePublic } from './public.ts';
 import { replaceTrees } from './trees.ts';
+import { guardUnknown, isTested, Probes } from './unknown.ts';
 import { replaceWatchers } from './watching.ts';
 import { wholeOperations } from './whole-operations.ts';
 
-export function fsLocal(context: FsContext): void {
+export function fsLocal(given: FsContext, version: string = process.versions.node): void {
+  const probes = isTested(version) ? undefined : new Probes(given);
+  const context = probes?.context ?? given;
   const binding = fsBinding();
-  for (const [name, operation] of operations(context, binding)) {
+  const table = operations(context, binding);
+  for (const [name, operation] of table) {
     const original = binding[name];
     // Not every version of Node has all of them.
     if (typeof original !== 'function') continue;
     context.replace(binding, name, substitute(binding, original as BindingFunction, operation));
   }
+  guardUnknown(context, binding, new Set(table.keys()));
   watchLoader(context);
   replaceJobs(context, binding);
   replaceTrees(context, typeof binding['readdirRecursive'] === 'function');
   replaceDirectories(context);
   replacePublic(context);
   replaceWatchers(context, binding);
+  probes?.guardBypassing();
 }
 
 /** The functions of the binding that are substituted, by name. */

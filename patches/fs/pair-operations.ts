@@ -70,7 +70,22 @@ export function pairOperations(context: FsContext): PairOperation[] {
 function copySteps(): PairOperation[] {
   return ['cpSyncCheckPaths', 'cpSyncOverrideFile', 'cpSyncCopyDir'].map((name) => ({
     name,
-    work: (from, to, { args }) =>
-      ask('copyStep', name, from.path, to.path, args.slice(2) as (boolean | number)[]),
+    work: (from, to, { args }) => copyStep(name, from, to, args.slice(2) as (boolean | number)[]),
   }));
+}
+
+function* copyStep(
+  name: string,
+  from: RemotePath,
+  to: RemotePath,
+  options: readonly (boolean | number)[],
+): Work {
+  try {
+    return yield* ask('copyStep', name, from.path, to.path, options);
+  } catch (error) {
+    // Its messages name both paths in the middle of the text: as the caller wrote them.
+    if (error instanceof Error && from.prefix !== '')
+      error.message = error.message.replaceAll(from.prefix, '');
+    throw error;
+  }
 }

@@ -6,7 +6,14 @@ import { hasCode } from './errors.ts';
 import { isLoaderCall, isLoading } from './loader.ts';
 import { noteChange } from './open-ahead.ts';
 import { emptyAsDirectory, isPath, type RemotePath, remotePath, withoutPrefix } from './paths.ts';
-import { decodeName, directoryList, fileSystemArray, statsArray } from './values.ts';
+import {
+  decodeName,
+  decodeNames,
+  directoryList,
+  fileSystemArray,
+  groupedEntries,
+  statsArray,
+} from './values.ts';
 import { ask, failing, type Shown, type Task, type Work } from './work.ts';
 
 export interface PathOperation {
@@ -99,6 +106,13 @@ function* readdir(path: RemotePath, encoding: unknown, withTypes: boolean): Work
   return directoryList(yield* ask('readdir', path.path, withTypes), encoding);
 }
 
+/** Node 26: names relative to the path; with types they are grouped by directory. */
+function* readdirRecursive(path: RemotePath, { args, form }: Call): Work {
+  const [, encoding, withTypes] = args;
+  const found = yield* ask('readdirRecursive', path.path, withTypes === true, form === 'sync');
+  return withTypes === true ? groupedEntries(found, encoding) : decodeNames(found[0], encoding);
+}
+
 function* statfs(path: RemotePath, bigint: unknown, length: number): Work {
   return fileSystemArray(yield* ask('statfs', path.path), bigint, length);
 }
@@ -144,6 +158,7 @@ export function pathOperations(binding: FsBinding): PathOperation[] {
       reads: true,
       work: (path, { args }) => readdir(path, args[1], args[2] === true),
     },
+    { name: 'readdirRecursive', reads: true, work: readdirRecursive },
     { name: 'rmdir', work: ({ path }) => ask('rmdir', path) },
     { name: 'unlink', work: ({ path }) => ask('unlink', path) },
     {
