@@ -69,12 +69,18 @@ const isMode = (mode: unknown): boolean =>
 
 type Kind = 'stat' | 'lstat';
 
+/** Codes that mean "no entry" to Node's own functions. Node 20 keeps ENOTDIR apart, the later ones for `lstat` only. */
+const NO_ENTRY: Readonly<Record<Kind, readonly string[]>> = {
+  stat: process.versions.node.startsWith('20.') ? ['ENOENT'] : ['ENOENT', 'ENOTDIR'],
+  lstat: ['ENOENT'],
+};
+
 function* stats(kind: Kind, path: RemotePath, { args }: Call): Work {
   try {
     return statsArray(yield* ask(kind, path.path), args[1]);
   } catch (error) {
     // The fourth argument is throwIfNoEntry.
-    if (args[3] === false && hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    if (args[3] === false && hasCode(error, ...NO_ENTRY[kind])) return undefined;
     throw error;
   }
 }
