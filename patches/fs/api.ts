@@ -2,7 +2,7 @@
  * The operations of the fs patch on the wire, one interface for both halves. Flags are Linux's numbers on the wire
  * (flags.ts), errors travel by code, lists of names as one byte array: a call must stay below the size of a packet.
  */
-import type { Target } from '../../src/patch.ts';
+import type { LocalContext, RemoteStream, Target } from '../../src/patch.ts';
 
 /** As the caller gave it, made absolute; bytes where the caller gave bytes. */
 export type WirePath = string | Uint8Array;
@@ -91,8 +91,8 @@ export interface FsApi {
   /** The first directory that was made, undefined when all were there. */
   mkdir(path: WirePath, mode: number, recursive: boolean): Uint8Array | undefined;
   readdir(path: WirePath, withTypes: boolean): Names;
-  /** Names are relative to `path`. */
-  readdirRecursive(path: WirePath, withTypes: boolean): Names;
+  /** Names are relative to `path`. Node's blocking form follows links where its others do not, so it is told apart. */
+  readdirRecursive(path: WirePath, withTypes: boolean, blocking: boolean): Names;
   opendir(path: WirePath, recursive: boolean): DirectoryPage;
   readDirectory(id: number): DirectoryPage;
   closeDirectory(id: number): void;
@@ -112,6 +112,9 @@ export interface FsApi {
   utimes(path: WirePath, atime: number, mtime: number): void;
   lutimes(path: WirePath, atime: number, mtime: number): void;
 
+  /** Starts to watch, so that failing to is known at once; what happens is told by the stream `watching`. */
+  watch(path: WirePath, recursive: boolean): number;
+
   /** Removes a whole tree. */
   remove(path: WirePath, options: RemoveOptions): void;
   /** Copies a whole tree. */
@@ -125,7 +128,21 @@ export interface FsApi {
   ): void;
 }
 
-export type FsTarget = Target<FsApi>;
+/** Signals of a watched file: an event, or the error code that ends it. Names are bytes, absent where the system has none. */
+export type WatchSignal = readonly [event: string, name: Uint8Array | undefined] | string;
+
+/** Signals of a polled file: the error code of its `stat` ('' for none), the stats now and before. */
+export type PollSignal = readonly [code: string, current: WireStats, previous: WireStats];
+
+/** Streams without bytes: the far side signals, this side closes. */
+export interface FsStreams {
+  /** What the watcher that `watch` started has to tell. */
+  watching(stream: RemoteStream, id: number): void;
+  polling(stream: RemoteStream, path: WirePath, interval: number): void;
+}
+
+export type FsTarget = Target<FsApi, FsStreams>;
+export type FsContext = LocalContext<FsApi, FsStreams>;
 
 /** At most this much of a file travels in one answer, so that neither side must hold a large file. */
 export const MAX_PIECE: number = 8 * 1024 * 1024;

@@ -14,7 +14,8 @@ export function closeLater(target: FsTarget, id: number): void {
   }
   const ids = [id];
   pending.set(target.connection, ids);
-  setImmediate(() => flush(target, ids));
+  // Not by setImmediate: that would bring a program that is about to end back to life.
+  process.nextTick(flush, target, ids);
 }
 
 function flush(target: FsTarget, ids: number[]): void {

@@ -1,7 +1,6 @@
 /** `copyFile` between the two machines: the bytes pass through this process, a piece at a time. */
 import fs, { constants } from 'node:fs';
-import type { LocalContext } from '../../src/patch.ts';
-import { type FsApi, MAX_PIECE } from './api.ts';
+import { type FsContext, MAX_PIECE } from './api.ts';
 import { systemError } from './errors.ts';
 import { toWireFlags } from './flags.ts';
 import type { RemotePath } from './paths.ts';
@@ -17,7 +16,7 @@ interface Copy {
 
 const PIECE = MAX_PIECE / 8;
 
-export function* copyAcross(context: LocalContext<FsApi>, copy: Copy): Work<void> {
+export function* copyAcross(context: FsContext, copy: Copy): Work<void> {
   const [source, destination, given] = copy.args as [string, string, number | undefined];
   const mode = given ?? 0;
   if ((mode & constants.COPYFILE_FICLONE_FORCE) !== 0) {
@@ -30,12 +29,7 @@ export function* copyAcross(context: LocalContext<FsApi>, copy: Copy): Work<void
   else if (copy.from !== undefined) yield* download(context, copy.from, destination, flags);
 }
 
-function* upload(
-  context: LocalContext<FsApi>,
-  source: string,
-  to: RemotePath,
-  flags: number,
-): Work<void> {
+function* upload(context: FsContext, source: string, to: RemotePath, flags: number): Work<void> {
   const here = context.locally(() => fs.openSync(source, 'r'));
   try {
     const { mode } = fs.fstatSync(here);
@@ -62,7 +56,7 @@ function* send(here: number, id: number): Work<void> {
 }
 
 function* download(
-  context: LocalContext<FsApi>,
+  context: FsContext,
   from: RemotePath,
   destination: string,
   flags: number,

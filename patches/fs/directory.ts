@@ -1,8 +1,7 @@
 /** `opendir` in its three forms: Node's own `Dir`, over a handle whose entries come from the far side. */
 import fs from 'node:fs';
 import { posix } from 'node:path';
-import type { LocalContext } from '../../src/patch.ts';
-import type { DirectoryPage, FsApi, FsTarget } from './api.ts';
+import type { DirectoryPage, FsContext, FsTarget } from './api.ts';
 import type { Request } from './binding.ts';
 import { blocking, withCallback } from './dispatch.ts';
 import { isLoading } from './loader.ts';
@@ -26,7 +25,7 @@ interface Entry {
 
 type DirClass = new (handle: object, path: unknown, options: unknown) => fs.Dir;
 
-export function replaceDirectories(context: LocalContext<FsApi>): void {
+export function replaceDirectories(context: FsContext): void {
   replaceFunction(context, fs, 'opendirSync', blockingForm(context, opendirTask(context, false)));
   const withPath = opendirTask(context, true);
   replaceFunction(context, fs, 'opendir', callbackForm(context, withPath));
@@ -34,7 +33,7 @@ export function replaceDirectories(context: LocalContext<FsApi>): void {
 }
 
 /** Node's blocking form has no path in its error, the others have. */
-function opendirTask(context: LocalContext<FsApi>, showPath: boolean): TaskOf {
+function opendirTask(context: FsContext, showPath: boolean): TaskOf {
   return ([first, options]) => {
     const given = givenPath(first);
     if (given === undefined || encodingOf(options) === undefined || isLoading()) return undefined;

@@ -102,8 +102,9 @@ export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
 
 /** Some blocking functions are given an object that takes the error instead of throwing it. */
 export function fillContext(context: object, error: unknown): boolean {
-  const { errno, code, syscall } = error as SystemError;
+  const { errno, syscall } = error as SystemError;
   if (errno === undefined) return false;
-  Object.assign(context, { errno, code, syscall });
+  // Node adds the code itself, after what it finds here.
+  Object.assign(context, { errno, syscall });
   return true;
 }

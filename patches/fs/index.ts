@@ -1,10 +1,10 @@
 /** The fs patch: files of a scope are the far side's. Node's own JavaScript above its fs binding stays in use. */
 import { type AnyPatch, definePatch } from '../../src/patch.ts';
-import type { FsApi } from './api.ts';
+import type { FsApi, FsStreams } from './api.ts';
 import { fsLocal } from './local.ts';
 import { fsRemote } from './remote.ts';
 
-export const fsPatch: AnyPatch = definePatch<FsApi>({
+export const fsPatch: AnyPatch = definePatch<FsApi, FsStreams>({
   name: 'fs',
   local: fsLocal,
   remote: fsRemote,

@@ -3,8 +3,7 @@
  * anything could be substituted, so their `run` is replaced, and what it needs to know is kept from elsewhere.
  */
 import { ElsewhereError } from '../../src/base/errors.ts';
-import type { LocalContext } from '../../src/patch.ts';
-import type { CopyOptions, FsApi } from './api.ts';
+import type { CopyOptions, FsContext } from './api.ts';
 import type { FsBinding } from './binding.ts';
 import { withCallback } from './dispatch.ts';
 import { systemError } from './errors.ts';
@@ -28,7 +27,7 @@ type JobClass = (new (...args: unknown[]) => Job) & { readonly prototype: Job };
 /** What the jobs were made with, where we saw it. */
 const made = new WeakMap<object, readonly unknown[]>();
 
-export function replaceJobs(context: LocalContext<FsApi>, binding: FsBinding): void {
+export function replaceJobs(context: FsContext, binding: FsBinding): void {
   replaceRun(context, binding, 'ReadFileJob', (job, path) => readJob(context, job, path));
   replaceRun(context, binding, 'WriteFileJob', (job, path) => writeJob(context, job, path));
   replaceRun(context, binding, 'CpDirJob', (job) => copyJob(context, job));
@@ -41,7 +40,7 @@ interface Run {
 
 /** `plan` returns what to do instead, an error to report, or undefined for a local job. */
 function replaceRun(
-  context: LocalContext<FsApi>,
+  context: FsContext,
   binding: FsBinding,
   name: string,
   plan: (job: Job, path: unknown) => Run | Error | undefined,
@@ -67,7 +66,7 @@ function replaceRun(
   context.replace(binding, name, remembering);
 }
 
-function readJob(context: LocalContext<FsApi>, job: Job, given: unknown): Run | undefined {
+function readJob(context: FsContext, job: Job, given: unknown): Run | undefined {
   const args = made.get(job);
   const path = given ?? args?.[0];
   if (!isPath(path)) return undefined;
@@ -86,7 +85,7 @@ function readJob(context: LocalContext<FsApi>, job: Job, given: unknown): Run | 
   return { task, done };
 }
 
-function writeJob(context: LocalContext<FsApi>, job: Job, given: unknown): Run | Error | undefined {
+function writeJob(context: FsContext, job: Job, given: unknown): Run | Error | undefined {
   const args = made.get(job) as [unknown, number, number, ArrayBufferView] | undefined;
   const path = given ?? args?.[0];
   if (!isPath(path)) return undefined;
@@ -122,7 +121,7 @@ function unseen(): Error {
   );
 }
 
-function copyJob(context: LocalContext<FsApi>, job: Job): Run | undefined {
+function copyJob(context: FsContext, job: Job): Run | undefined {
   const [from, to, ...rest] = made.get(job) ?? [];
   if (!isPath(from) || !isPath(to)) return undefined;
   const shown = { syscall: 'cp', path: from, dest: to };
@@ -131,7 +130,7 @@ function copyJob(context: LocalContext<FsApi>, job: Job): Run | undefined {
 }
 
 function copyTask(
-  context: LocalContext<FsApi>,
+  context: FsContext,
   from: string | Uint8Array,
   to: string | Uint8Array,
   rest: readonly unknown[],

@@ -4,8 +4,7 @@
  * are remote.
  */
 import { Module } from 'node:module';
-import type { LocalContext } from '../../src/patch.ts';
-import type { FsApi } from './api.ts';
+import type { FsContext } from './api.ts';
 import { wrapping } from './wrapping.ts';
 
 /** The loader's own steps, which Node calls as properties of these objects. */
@@ -19,7 +18,7 @@ type AnyFunction = (...args: unknown[]) => unknown;
 let loading = 0;
 
 /** Also covers loaders written by others on top of Node's (ts-node, pirates), whose own reads happen inside `load`. */
-export function watchLoader(context: LocalContext<FsApi>): void {
+export function watchLoader(context: FsContext): void {
   const inside = Module as unknown as LoaderInside;
   const wrap = <T extends object>(
     object: T,

@@ -1,6 +1,5 @@
 /** The local half: every function of Node's fs binding that touches files, and the few public ones above it. */
-import type { LocalContext } from '../../src/patch.ts';
-import type { FsApi } from './api.ts';
+import type { FsContext } from './api.ts';
 import { type BindingFunction, type FsBinding, fsBinding } from './binding.ts';
 import { replaceDirectories } from './directory.ts';
 import { type Operation, substitute } from './dispatch.ts';
@@ -12,30 +11,33 @@ import { pairOperation, pairOperations } from './pair-operations.ts';
 import { pathOperation, pathOperations } from './path-operations.ts';
 import { replacePublic } from './public.ts';
 import { replaceTrees } from './trees.ts';
-import { guardWatchers } from './watching.ts';
+import { guardUnknown, isTested, Probes } from './unknown.ts';
+import { replaceWatchers } from './watching.ts';
 import { wholeOperations } from './whole-operations.ts';
 
-export function fsLocal(context: LocalContext<FsApi>): void {
+export function fsLocal(given: FsContext, version: string = process.versions.node): void {
+  const probes = isTested(version) ? undefined : new Probes(given);
+  const context = probes?.context ?? given;
   const binding = fsBinding();
-  for (const [name, operation] of operations(context, binding)) {
+  const table = operations(context, binding);
+  for (const [name, operation] of table) {
     const original = binding[name];
     // Not every version of Node has all of them.
     if (typeof original !== 'function') continue;
     context.replace(binding, name, substitute(binding, original as BindingFunction, operation));
   }
+  guardUnknown(context, binding, new Set(table.keys()));
   watchLoader(context);
   replaceJobs(context, binding);
   replaceTrees(context, typeof binding['readdirRecursive'] === 'function');
   replaceDirectories(context);
   replacePublic(context);
-  guardWatchers(context, binding);
+  replaceWatchers(context, binding);
+  probes?.guardBypassing();
 }
 
 /** The functions of the binding that are substituted, by name. */
-export function operations(
-  context: LocalContext<FsApi>,
-  binding: FsBinding,
-): Map<string, Operation> {
+export function operations(context: FsContext, binding: FsBinding): Map<string, Operation> {
   const table = new Map<string, Operation>([['close', closeOperation()]]);
   for (const spec of [...pathOperations(binding), ...OPEN_OPERATIONS])
     table.set(spec.name, pathOperation(context, spec));

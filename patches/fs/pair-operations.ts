@@ -1,6 +1,5 @@
 /** The binding's functions that take two paths. Both must be on the same side, but for copies. */
-import type { LocalContext } from '../../src/patch.ts';
-import type { FsApi, FsTarget } from './api.ts';
+import type { FsContext, FsTarget } from './api.ts';
 import { NEVER, REQUEST_INDEX } from './binding.ts';
 import { copyAcross } from './copy-across.ts';
 import type { Call, Operation } from './dispatch.ts';
@@ -19,7 +18,7 @@ interface PairOperation {
   readonly across?: (from: RemotePath | undefined, to: RemotePath | undefined, call: Call) => Work;
 }
 
-export function pairOperation(context: LocalContext<FsApi>, spec: PairOperation): Operation {
+export function pairOperation(context: FsContext, spec: PairOperation): Operation {
   const { name } = spec;
   return {
     request: REQUEST_INDEX[name] ?? NEVER,
@@ -50,7 +49,7 @@ function crossed(name: string, from: unknown, to: unknown): Error {
   return systemError({ code: 'EXDEV', syscall: name, path: String(from), dest: String(to) });
 }
 
-export function pairOperations(context: LocalContext<FsApi>): PairOperation[] {
+export function pairOperations(context: FsContext): PairOperation[] {
   return [
     { name: 'rename', work: (from, to) => ask('rename', from.path, to.path) },
     { name: 'link', work: (from, to) => ask('link', from.path, to.path) },
@@ -71,7 +70,22 @@ export function pairOperations(context: LocalContext<FsApi>): PairOperation[] {
 function copySteps(): PairOperation[] {
   return ['cpSyncCheckPaths', 'cpSyncOverrideFile', 'cpSyncCopyDir'].map((name) => ({
     name,
-    work: (from, to, { args }) =>
-      ask('copyStep', name, from.path, to.path, args.slice(2) as (boolean | number)[]),
+    work: (from, to, { args }) => copyStep(name, from, to, args.slice(2) as (boolean | number)[]),
   }));
+}
+
+function* copyStep(
+  name: string,
+  from: RemotePath,
+  to: RemotePath,
+  options: readonly (boolean | number)[],
+): Work {
+  try {
+    return yield* ask('copyStep', name, from.path, to.path, options);
+  } catch (error) {
+    // Its messages name both paths in the middle of the text: as the caller wrote them.
+    if (error instanceof Error && from.prefix !== '')
+      error.message = error.message.replaceAll(from.prefix, '');
+    throw error;
+  }
 }

@@ -1,13 +1,19 @@
 /** The binding's functions that take one path. Each is a few lines: what is asked, and what Node gets back. */
-import type { LocalContext } from '../../src/patch.ts';
-import type { FsApi, FsTarget } from './api.ts';
+import type { FsContext, FsTarget } from './api.ts';
 import { type FsBinding, NEVER, REQUEST_INDEX } from './binding.ts';
 import type { Call, Operation } from './dispatch.ts';
 import { hasCode } from './errors.ts';
 import { isLoaderCall, isLoading } from './loader.ts';
 import { noteChange } from './open-ahead.ts';
-import { isPath, type RemotePath, remotePath, withoutPrefix } from './paths.ts';
-import { decodeName, directoryList, fileSystemArray, statsArray } from './values.ts';
+import { emptyAsDirectory, isPath, type RemotePath, remotePath, withoutPrefix } from './paths.ts';
+import {
+  decodeName,
+  decodeNames,
+  directoryList,
+  fileSystemArray,
+  groupedEntries,
+  statsArray,
+} from './values.ts';
 import { ask, failing, type Shown, type Task, type Work } from './work.ts';
 
 export interface PathOperation {
@@ -24,7 +30,7 @@ export interface PathOperation {
   readonly work: (path: RemotePath, call: Call) => Work;
 }
 
-export function pathOperation(context: LocalContext<FsApi>, spec: PathOperation): Operation {
+export function pathOperation(context: FsContext, spec: PathOperation): Operation {
   const { name, at = 0 } = spec;
   return {
     request: REQUEST_INDEX[name] ?? NEVER,
@@ -47,7 +53,7 @@ export function pathOperation(context: LocalContext<FsApi>, spec: PathOperation)
 
 /** A path that the scope denies fails in the form that the caller asked for. */
 export function planned(
-  context: LocalContext<FsApi>,
+  context: FsContext,
   shown: Shown,
   plan: () => Task | undefined,
 ): Task | undefined {
@@ -63,12 +69,18 @@ const isMode = (mode: unknown): boolean =>
 
 type Kind = 'stat' | 'lstat';
 
+/** Codes that mean "no entry" to Node's own functions. Node 20 keeps ENOTDIR apart, the later ones for `lstat` only. */
+const NO_ENTRY: Readonly<Record<Kind, readonly string[]>> = {
+  stat: process.versions.node.startsWith('20.') ? ['ENOENT'] : ['ENOENT', 'ENOTDIR'],
+  lstat: ['ENOENT'],
+};
+
 function* stats(kind: Kind, path: RemotePath, { args }: Call): Work {
   try {
     return statsArray(yield* ask(kind, path.path), args[1]);
   } catch (error) {
     // The fourth argument is throwIfNoEntry.
-    if (args[3] === false && hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    if (args[3] === false && hasCode(error, ...NO_ENTRY[kind])) return undefined;
     throw error;
   }
 }
@@ -91,12 +103,20 @@ function* mkdir(path: RemotePath, mode: number, recursive: boolean): Work {
   return made === undefined ? undefined : withoutPrefix(made, path.prefix).toString();
 }
 
-function* mkdtemp(path: RemotePath, encoding: unknown): Work {
+function* mkdtemp(given: RemotePath, encoding: unknown): Work {
+  const path = emptyAsDirectory(given);
   return decodeName(withoutPrefix(yield* ask('mkdtemp', path.path), path.prefix), encoding);
 }
 
 function* readdir(path: RemotePath, encoding: unknown, withTypes: boolean): Work {
   return directoryList(yield* ask('readdir', path.path, withTypes), encoding);
+}
+
+/** Node 26: names relative to the path; with types they are grouped by directory. */
+function* readdirRecursive(path: RemotePath, { args, form }: Call): Work {
+  const [, encoding, withTypes] = args;
+  const found = yield* ask('readdirRecursive', path.path, withTypes === true, form === 'sync');
+  return withTypes === true ? groupedEntries(found, encoding) : decodeNames(found[0], encoding);
 }
 
 function* statfs(path: RemotePath, bigint: unknown, length: number): Work {
@@ -144,6 +164,7 @@ export function pathOperations(binding: FsBinding): PathOperation[] {
       reads: true,
       work: (path, { args }) => readdir(path, args[1], args[2] === true),
     },
+    { name: 'readdirRecursive', reads: true, work: readdirRecursive },
     { name: 'rmdir', work: ({ path }) => ask('rmdir', path) },
     { name: 'unlink', work: ({ path }) => ask('unlink', path) },
     {

@@ -1,8 +1,7 @@
 /** Paths on their way to the far side: the scope's filters, the scope's working directory, and the forms Node accepts. */
 import { isAbsolute, win32 } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { LocalContext } from '../../src/patch.ts';
-import type { FsApi, FsTarget, WirePath } from './api.ts';
+import type { FsContext, FsTarget, WirePath } from './api.ts';
 
 /** A path that belongs to the far side. */
 export interface RemotePath {
@@ -18,7 +17,7 @@ export function isPath(value: unknown): value is WirePath {
 
 /** Where a path of the running code leads; undefined when it is local. Throws EACCES for a denied one. */
 export function remotePath(
-  context: LocalContext<FsApi>,
+  context: FsContext,
   path: WirePath,
   operation: string,
 ): RemotePath | undefined {
@@ -48,6 +47,14 @@ function prefixOf(path: WirePath, target: FsTarget): string {
   if (absolute) return '';
   const { cwd } = target.scope;
   return cwd.endsWith('/') ? cwd : `${cwd}/`;
+}
+
+/** The empty path names nothing, but for the few functions that take it for the working directory. */
+export function emptyAsDirectory(path: RemotePath): RemotePath {
+  if (path.path.length > 0) return path;
+  const { cwd } = path.target.scope;
+  const prefix = cwd.endsWith('/') ? cwd : `${cwd}/`;
+  return { ...path, path: prefix, prefix };
 }
 
 /** A path of the far side as the caller would have got it: without what we put in front. */

@@ -1,6 +1,5 @@
 /** Substitutes for public functions of `fs`: the three forms of one task. Used only for what the binding cannot reach. */
-import type { LocalContext } from '../../src/patch.ts';
-import type { FsApi } from './api.ts';
+import type { FsContext } from './api.ts';
 import { blocking, promised, withCallback } from './dispatch.ts';
 import type { Task } from './work.ts';
 import { wrapping } from './wrapping.ts';
@@ -12,7 +11,7 @@ type Table = Record<string, unknown>;
 
 /** A property that is a function, also where Node makes it at first use. */
 export function replaceFunction(
-  context: LocalContext<FsApi>,
+  context: FsContext,
   object: object,
   key: string,
   make: (original: PublicFunction) => PublicFunction,
@@ -31,7 +30,7 @@ export function replaceFunction(
 }
 
 export function blockingForm(
-  context: LocalContext<FsApi>,
+  context: FsContext,
   taskOf: TaskOf,
 ): (original: PublicFunction) => PublicFunction {
   return (original) =>
@@ -42,7 +41,7 @@ export function blockingForm(
 }
 
 export function callbackForm(
-  context: LocalContext<FsApi>,
+  context: FsContext,
   taskOf: TaskOf,
 ): (original: PublicFunction) => PublicFunction {
   return (original) =>
@@ -60,7 +59,7 @@ export function callbackForm(
 }
 
 export function promiseForm(
-  context: LocalContext<FsApi>,
+  context: FsContext,
   taskOf: TaskOf,
 ): (original: PublicFunction) => PublicFunction {
   return (original) =>

@@ -1,11 +1,9 @@
 /**
- * Public functions of `fs` that the binding does not reach, or reaches too late: announced writes, blobs, temporary
- * directories that remove themselves, and what cannot be remote yet, which says so.
+ * Public functions of `fs` that the binding does not reach, or reaches too late: announced writes, blobs, and
+ * temporary directories that remove themselves.
  */
 import fs from 'node:fs';
-import { ElsewhereError } from '../../src/base/errors.ts';
-import type { LocalContext } from '../../src/patch.ts';
-import type { FsApi } from './api.ts';
+import type { FsContext } from './api.ts';
 import { flagNumber } from './flags.ts';
 import { isLoading } from './loader.ts';
 import { planned } from './path-operations.ts';
@@ -21,7 +19,7 @@ import { readWhole } from './read-file.ts';
 import type { Work } from './work.ts';
 import { announce, wholeWrite } from './write-file.ts';
 
-export function replacePublic(context: LocalContext<FsApi>): void {
+export function replacePublic(context: FsContext): void {
   for (const [object, key] of [
     [fs, 'writeFile'],
     [fs, 'writeFileSync'],
@@ -41,17 +39,10 @@ export function replacePublic(context: LocalContext<FsApi>): void {
   replaceFunction(context, fs.promises, 'mkdtempDisposable', (original) =>
     keepingScope(context, original),
   );
-  for (const key of ['watch', 'watchFile'])
-    replaceFunction(context, fs, key, (original) => refusing(context, original, `fs.${key}`));
-  replaceFunction(context, fs.promises, 'watch', (original) => refusingLater(context, original));
 }
 
 /** Tells `open` what will be written, so that it is one call (write-file.ts). */
-function announcing(
-  context: LocalContext<FsApi>,
-  original: PublicFunction,
-  flag: string,
-): PublicFunction {
+function announcing(context: FsContext, original: PublicFunction, flag: string): PublicFunction {
   return function (this: unknown, ...args: unknown[]): unknown {
     const whole =
       context.target() === undefined ? undefined : wholeWrite(args[0], args[1], args[2], flag);
@@ -60,7 +51,7 @@ function announcing(
   };
 }
 
-function blobTask(context: LocalContext<FsApi>): TaskOf {
+function blobTask(context: FsContext): TaskOf {
   return ([first, options]) => {
     const given = givenPath(first);
     const type = (options as { type?: unknown } | null | undefined)?.type || '';
@@ -88,7 +79,7 @@ interface Disposable {
 }
 
 /** The directory is removed where it was made, also when the scope is over by then. */
-function keepingScope(context: LocalContext<FsApi>, original: PublicFunction): PublicFunction {
+function keepingScope(context: FsContext, original: PublicFunction): PublicFunction {
   return function (this: unknown, ...args: unknown[]): unknown {
     const scope = context.scope();
     const made = original.apply(this, args);
@@ -103,46 +94,4 @@ function keepingScope(context: LocalContext<FsApi>, original: PublicFunction): P
     };
     return made instanceof Promise ? made.then(bind) : bind(made as Disposable);
   };
-}
-
-function unsupported(name: string, path: unknown): ElsewhereError {
-  return new ElsewhereError(
-    'ERR_ELSEWHERE_UNSUPPORTED',
-    `${name} cannot watch ${String(path)} on the far side: compare fs.stat at intervals, or watch a local path in withLocal(fn)`,
-  );
-}
-
-/** The error, if this call would watch a far path. */
-function refusal(
-  context: LocalContext<FsApi>,
-  name: string,
-  first: unknown,
-): ElsewhereError | undefined {
-  const given = context.target() === undefined ? undefined : givenPath(first);
-  if (given === undefined || remotePath(context, given, name) === undefined) return undefined;
-  return unsupported(name, given);
-}
-
-function refusing(
-  context: LocalContext<FsApi>,
-  original: PublicFunction,
-  name: string,
-): PublicFunction {
-  return function (this: unknown, ...args: unknown[]): unknown {
-    const error = refusal(context, name, args[0]);
-    if (error !== undefined) throw error;
-    return original.apply(this, args);
-  };
-}
-
-function refusingLater(context: LocalContext<FsApi>, original: PublicFunction): PublicFunction {
-  return function (this: unknown, ...args: unknown[]): unknown {
-    const error = refusal(context, 'fs.promises.watch', args[0]);
-    return error === undefined ? original.apply(this, args) : rejecting(error);
-  };
-}
-
-// biome-ignore lint/correctness/useYield: an iterator that fails at its first step, as Node's own would.
-async function* rejecting(error: Error): AsyncGenerator<never> {
-  throw error;
 }

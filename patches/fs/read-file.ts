@@ -2,7 +2,6 @@
  * Whole files in one round trip: `readFileSync` with an encoding, and `fs.readFile` with a callback, whose steps Node
  * keeps in a ReadFileContext. The promise form needs nothing of this: what comes along with `open` is enough.
  */
-import { constants } from 'node:buffer';
 import type { Opened } from './api.ts';
 import type { Request } from './binding.ts';
 import { closeLater } from './closing.ts';
@@ -11,6 +10,9 @@ import { dropAhead, takeSkip } from './far-position.ts';
 import { toWireFlags } from './flags.ts';
 import type { RemotePath } from './paths.ts';
 import { ask, type Work } from './work.ts';
+
+/** What Node 20 to 26 read at most of one file. */
+const IO_MAX = 2 ** 31 - 1;
 
 /** Reads a file from start to end. */
 export function* readWhole(path: RemotePath, flags: number): Work<Buffer> {
@@ -35,14 +37,14 @@ export function* readRest(file: FarFile): Work<Buffer> {
 
 /** Piece by piece, as neither side should hold more than it must. `size` is what is expected, 0 if unknown. */
 function* drain(id: number, skip: number, size: number): Work<Buffer> {
-  if (size > constants.MAX_LENGTH) throw tooLarge(size);
+  if (size > IO_MAX) throw tooLarge(size);
   const pieces: Uint8Array[] = [];
   let total = 0;
   for (let end = false; !end; ) {
     const [bytes, last] = yield* ask('drain', id, pieces.length === 0 ? skip : 0);
     pieces.push(bytes);
     total += bytes.length;
-    if (total > constants.MAX_LENGTH) throw tooLarge(total);
+    if (total > IO_MAX) throw tooLarge(total);
     end = last;
   }
   return pieces.length === 1 ? asBuffer(pieces[0] as Uint8Array) : Buffer.concat(pieces, total);

@@ -21,7 +21,7 @@ const removeLater = promisify(fs.rm);
 
 export function treeHandlers(choose: Choose): Handlers<Trees> {
   return {
-    readdirRecursive(path, withTypes) {
+    readdirRecursive(path, withTypes, blocking) {
       const root = pathLike(path).toString();
       const options = { recursive: true, withFileTypes: true } as const;
       if (withTypes) {
@@ -29,7 +29,7 @@ export function treeHandlers(choose: Choose): Handlers<Trees> {
         return choose(
           () => list(fs.readdirSync(root, options)),
           async () => list(await fs.promises.readdir(root, options)),
-          false,
+          blocking,
         );
       }
       const names = (list: readonly string[]): Names => [
@@ -39,7 +39,7 @@ export function treeHandlers(choose: Choose): Handlers<Trees> {
       return choose(
         () => names(fs.readdirSync(root, plain) as string[]),
         async () => names((await fs.promises.readdir(root, plain)) as string[]),
-        false,
+        blocking,
       );
     },
     remove(path, options) {
@@ -89,8 +89,13 @@ function noStep(): ElsewhereError {
 }
 
 function isSmall(path: WirePath): boolean {
-  const stats = fs.statSync(pathLike(path), { throwIfNoEntry: false });
-  return stats === undefined || (stats.isFile() && stats.size <= SMALL);
+  try {
+    const stats = fs.statSync(pathLike(path));
+    return stats.isFile() && stats.size <= SMALL;
+  } catch {
+    // The copy will say why.
+    return true;
+  }
 }
 
 function relativeEntries(root: string, entries: readonly fs.Dirent[]): [Uint8Array, Uint8Array] {

@@ -1,20 +1,22 @@
 /** The remote half: plain functions over this machine's `fs`. What the peer opened is closed when its session ends. */
 import type { RemoteContext, RemoteHalf } from '../../src/patch.ts';
-import type { FsApi } from './api.ts';
+import type { FsApi, FsStreams } from './api.ts';
 import { Held } from './remote-files.ts';
 import { choosing } from './remote-io.ts';
 import { openHandlers } from './remote-open.ts';
 import { changeHandlers, fileChangeHandlers, lookHandlers } from './remote-paths.ts';
 import { directoryHandlers, flushHandlers, treeHandlers } from './remote-trees.ts';
+import { watchHandlers } from './remote-watch.ts';
 
 /** `alwaysNow` answers everything before it returns: for tests, whose caller waits in the same thread. */
 export function fsRemote(
   context: RemoteContext,
   { alwaysNow = false }: { alwaysNow?: boolean } = {},
-): RemoteHalf<FsApi> {
+): RemoteHalf<FsApi, FsStreams> {
   const held = new Held();
   const choose = choosing(alwaysNow);
   context.onEnd(() => held.closeAll());
+  const { watch, ...streams } = watchHandlers(context);
   return {
     calls: {
       ...lookHandlers,
@@ -24,6 +26,8 @@ export function fsRemote(
       ...treeHandlers(choose),
       ...flushHandlers(held, choose),
       ...directoryHandlers(held),
+      watch,
     },
+    streams,
   };
 }

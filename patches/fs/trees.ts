@@ -4,12 +4,11 @@
  */
 import fs from 'node:fs';
 import { posix } from 'node:path';
-import type { LocalContext } from '../../src/patch.ts';
-import type { FsApi, Names, WirePath } from './api.ts';
+import type { FsApi, FsContext, Names, WirePath } from './api.ts';
 import { isLoading } from './loader.ts';
 import { noteChange } from './open-ahead.ts';
 import { planned } from './path-operations.ts';
-import { givenPath, type RemotePath, remotePath } from './paths.ts';
+import { emptyAsDirectory, givenPath, type RemotePath, remotePath } from './paths.ts';
 import {
   blockingForm,
   callbackForm,
@@ -22,7 +21,7 @@ import {
 import { decodeName, decodeNames } from './values.ts';
 import { ask, type Shown, type Work } from './work.ts';
 
-export function replaceTrees(context: LocalContext<FsApi>, hasRecursiveBinding: boolean): void {
+export function replaceTrees(context: FsContext, hasRecursiveBinding: boolean): void {
   const realpath = realpathTask(context);
   replaceFunction(context, fs, 'realpathSync', (original) =>
     keepingLoader(context, original, blockingForm(context, realpath)(original)),
@@ -34,15 +33,15 @@ export function replaceTrees(context: LocalContext<FsApi>, hasRecursiveBinding: 
   replaceFunction(context, fs.promises, 'rm', promiseForm(context, remove));
   // Node 26 lists trees in its binding.
   if (hasRecursiveBinding) return;
-  const list = listTask(context);
-  replaceFunction(context, fs, 'readdirSync', blockingForm(context, list));
+  replaceFunction(context, fs, 'readdirSync', blockingForm(context, listTask(context, true)));
+  const list = listTask(context, false);
   replaceFunction(context, fs, 'readdir', callbackForm(context, list));
   replaceFunction(context, fs.promises, 'readdir', promiseForm(context, list));
 }
 
 /** The module loader hands its own cache over, under a symbol. */
 function keepingLoader(
-  context: LocalContext<FsApi>,
+  context: FsContext,
   original: PublicFunction,
   replacement: PublicFunction,
 ): PublicFunction {
@@ -64,7 +63,7 @@ interface TreeTask {
   readonly work: (path: RemotePath, given: WirePath, options: unknown) => Work | undefined;
 }
 
-function treeTask(context: LocalContext<FsApi>, { name, shown, changes, work }: TreeTask): TaskOf {
+function treeTask(context: FsContext, { name, shown, changes, work }: TreeTask): TaskOf {
   return ([first, options]) => {
     const given = givenPath(first);
     if (given === undefined || isLoading()) return undefined;
@@ -79,7 +78,7 @@ function treeTask(context: LocalContext<FsApi>, { name, shown, changes, work }: 
   };
 }
 
-function realpathTask(context: LocalContext<FsApi>): TaskOf {
+function realpathTask(context: FsContext): TaskOf {
   return treeTask(context, {
     name: 'realpath',
     // Node names the component that failed, with its whole path.
@@ -91,11 +90,12 @@ function realpathTask(context: LocalContext<FsApi>): TaskOf {
   });
 }
 
-function* realpath(path: RemotePath, encoding: string): Work {
-  return decodeName(yield* ask('realpath', path.path, false), encoding);
+function* realpath(given: RemotePath, encoding: string): Work {
+  const { path } = emptyAsDirectory(given);
+  return decodeName(yield* ask('realpath', path, false), encoding);
 }
 
-function removeTask(context: LocalContext<FsApi>): TaskOf {
+function removeTask(context: FsContext): TaskOf {
   return treeTask(context, {
     name: 'rm',
     shown: { ownPath: true },
@@ -145,7 +145,7 @@ function renamed(error: unknown, path: WirePath, given: WirePath): unknown {
   return error;
 }
 
-function listTask(context: LocalContext<FsApi>): TaskOf {
+function listTask(context: FsContext, blocking: boolean): TaskOf {
   return treeTask(context, {
     name: 'scandir',
     work: (path, given, options) => {
@@ -157,13 +157,13 @@ function listTask(context: LocalContext<FsApi>): TaskOf {
       };
       if (recursive !== true || !['utf8', 'utf-8'].includes(encodingOf(options) ?? ''))
         return undefined;
-      return list(path, given, Boolean(withFileTypes));
+      return list(path, given, Boolean(withFileTypes), blocking);
     },
   });
 }
 
-function* list(path: RemotePath, given: string, withTypes: boolean): Work {
-  const found = yield* ask('readdirRecursive', path.path, withTypes);
+function* list(path: RemotePath, given: string, withTypes: boolean, blocking: boolean): Work {
+  const found = yield* ask('readdirRecursive', path.path, withTypes, blocking);
   return withTypes ? entries(found, given) : decodeNames(found[0], 'utf8');
 }
 

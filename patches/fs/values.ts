@@ -57,9 +57,33 @@ export function encodeNames(names: readonly Uint8Array[]): Buffer {
 export function directoryList(
   [names, types]: Names,
   encoding: unknown,
-): (string | Buffer)[] | [(string | Buffer)[], number[]] {
+): Text[] | [Text[], number[]] {
   const list = decodeNames(names, encoding);
   return types === undefined ? list : [list, [...types]];
+}
+
+type Text = string | Buffer;
+
+/** What the binding's `readdirRecursive` returns with types: names, types, and how many of them are in which directory. */
+export function groupedEntries(
+  [names, types]: Names,
+  encoding: unknown,
+): [names: Text[], types: Uint8Array, counts: Uint32Array, directories: Text[]] {
+  const directories = [''];
+  const counts = [0];
+  const last: Text[] = [];
+  for (const path of decodeNames(names, 'latin1') as string[]) {
+    const slash = path.lastIndexOf('/');
+    const directory = path.slice(0, Math.max(slash, 0));
+    if (directory !== directories.at(-1)) {
+      directories.push(directory);
+      counts.push(0);
+    }
+    counts[counts.length - 1] = (counts.at(-1) ?? 0) + 1;
+    last.push(decodeName(Buffer.from(path.slice(slash + 1), 'latin1'), encoding));
+  }
+  const texts = directories.map((name) => decodeName(Buffer.from(name, 'latin1'), encoding));
+  return [last, types ?? new Uint8Array(0), Uint32Array.from(counts), texts];
 }
 
 /** The bytes of any view. */

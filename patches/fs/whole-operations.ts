@@ -1,6 +1,5 @@
 /** Two blocking functions of the binding that take a path or a descriptor: text files, read or written at once. */
-import type { LocalContext } from '../../src/patch.ts';
-import type { FsApi } from './api.ts';
+import type { FsContext } from './api.ts';
 import { NEVER } from './binding.ts';
 import { isDescriptor } from './descriptors.ts';
 import type { Call, Operation } from './dispatch.ts';
@@ -50,11 +49,7 @@ const writeFile: FileOperation = {
   },
 };
 
-function either(
-  context: LocalContext<FsApi>,
-  onPath: PathOperation,
-  onFile: FileOperation,
-): Operation {
+function either(context: FsContext, onPath: PathOperation, onFile: FileOperation): Operation {
   const byPath = pathOperation(context, onPath);
   const byFile = fileOperation(onFile);
   return {
@@ -64,7 +59,7 @@ function either(
   };
 }
 
-export function wholeOperations(context: LocalContext<FsApi>): Record<string, Operation> {
+export function wholeOperations(context: FsContext): Record<string, Operation> {
   return {
     readFileUtf8: either(context, readPath, readFile),
     writeFileUtf8: either(context, writePath, writeFile),

@@ -1,0 +1,102 @@
+/** How many packets a file operation costs: the whole of a small file, or of a tree, is one question and one answer. */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { type Connection, connect, withRemote } from '../../../src/index.ts';
+import { startAgent, type TestAgent } from '../../kit/agent.ts';
+import { suite } from '../../kit/suite.ts';
+
+const test = suite('patches/fs/round-trips');
+let agent: TestAgent;
+let connection: Connection;
+
+/** Blocking calls go over a link of their own, so they are counted where they start. */
+let blocking = 0;
+
+test.before(async () => {
+  agent = await startAgent();
+  connection = await connect(agent.url);
+  const channel = connection.channel as { requestSync(...args: unknown[]): unknown };
+  const { requestSync } = channel;
+  channel.requestSync = function (this: unknown, ...args: unknown[]): unknown {
+    blocking += 1;
+    return requestSync.apply(channel, args);
+  };
+  withRemote(connection, () => {
+    fs.writeFileSync('small', 'x'.repeat(1000));
+    fs.mkdirSync('tree/a/b', { recursive: true });
+    for (const path of ['tree/1', 'tree/a/2', 'tree/a/b/3']) fs.writeFileSync(path, path);
+  });
+});
+test.after(async () => {
+  await connection.close();
+  await agent.stop();
+});
+
+interface Cost {
+  readonly blocking: number;
+  /** Packets of answers on the main link: one for each round trip. */
+  readonly answers: number;
+}
+
+async function costOf(work: () => unknown): Promise<Cost> {
+  // What an earlier call left to send belongs to that call.
+  await connection.ping();
+  const before = connection.stats().packetsReceived;
+  const blockingBefore = blocking;
+  await withRemote(connection, work);
+  const answers = connection.stats().packetsReceived - before;
+  return { blocking: blocking - blockingBefore, answers };
+}
+
+const called = (start: (done: () => void) => void): Promise<void> => new Promise(start);
+
+const BLOCKING: Readonly<Record<string, () => unknown>> = {
+  'readFileSync of bytes': () => fs.readFileSync('small'),
+  'readFileSync of text': () => fs.readFileSync('small', 'utf8'),
+  'writeFileSync of text': () => fs.writeFileSync('w', 'text'),
+  'writeFileSync of bytes': () => fs.writeFileSync('w', Buffer.from('bytes')),
+  appendFileSync: () => fs.appendFileSync('w', 'more'),
+  statSync: () => fs.statSync('small'),
+  existsSync: () => fs.existsSync('small'),
+  'readdirSync with types': () => fs.readdirSync('.', { withFileTypes: true }),
+  'readdirSync recursive': () => fs.readdirSync('tree', { recursive: true }),
+  realpathSync: () => fs.realpathSync('tree/a/b'),
+  'mkdirSync recursive': () => fs.mkdirSync('made/x/y', { recursive: true }),
+  'rmSync recursive': () => fs.rmSync('made', { recursive: true }),
+  'opendirSync to its end': () => {
+    const directory = fs.opendirSync('tree');
+    while (directory.readSync() !== null);
+    directory.closeSync();
+  },
+};
+for (const [name, work] of Object.entries(BLOCKING)) {
+  test(`${name} is one round trip`, async () => {
+    assert.deepEqual(await costOf(work), { blocking: 1, answers: 0 });
+  });
+}
+
+const { promises } = fs;
+const LATER: Readonly<Record<string, () => unknown>> = {
+  'promises.readFile of bytes': () => promises.readFile('small'),
+  'promises.readFile of text': () => promises.readFile('small', 'utf8'),
+  readFile: () => called((done) => fs.readFile('small', done)),
+  'promises.writeFile of text': () => promises.writeFile('w', 'text'),
+  'promises.writeFile of bytes': () => promises.writeFile('w', Buffer.from('bytes')),
+  writeFile: () => called((done) => fs.writeFile('w', 'text', done)),
+  'promises.stat': () => promises.stat('small'),
+  exists: () => called((done) => fs.exists('small', done)),
+  'promises.readdir with types': () => promises.readdir('.', { withFileTypes: true }),
+  'promises.readdir recursive': () => promises.readdir('tree', { recursive: true }),
+  'promises.mkdir recursive': () => promises.mkdir('made/x/y', { recursive: true }),
+  'promises.rm recursive': () => promises.rm('made', { recursive: true }),
+  realpath: () => called((done) => fs.realpath('tree/a', done)),
+  'a hundred at once of promises.stat': () =>
+    Promise.all(Array.from({ length: 100 }, () => promises.stat('small'))),
+};
+for (const [name, work] of Object.entries(LATER)) {
+  test(`${name} is one round trip`, async () => {
+    assert.deepEqual(await costOf(work), { blocking: 0, answers: 1 });
+  });
+}
+
+test.run();
