@@ -15,5 +15,7 @@ export interface BlockingLink {
   receive(): BlockingPacket;
   /** Largest packet body accepted from now on; starts at Limit.HANDSHAKE. */
   setLimit(bytes: number): void;
+  /** Of a link on which no answer is awaited: whether it is as it should be then, open and silent. Does not block. */
+  quiet(): boolean;
   close(): void;
 }

@@ -22,6 +22,9 @@ export interface SyncLaneOptions {
   barrier(): number;
 }
 
+/** A link that was not used for so many milliseconds is looked at before it is used again. */
+const IDLE = 100;
+
 type Answer = { readonly error: unknown } | { readonly value: unknown };
 
 export class SyncLane {
@@ -47,6 +50,7 @@ export class SyncLane {
         `${method} was not sent: the connection is closed`,
         { maybeExecuted: false },
       );
+    if (this.#link?.diedIdle() === true) this.#drop(this.#link);
     const fresh = this.#link === undefined;
     this.#link ??= this.#open();
     const link = this.#link;
@@ -108,6 +112,7 @@ class OpenLink {
   #nextStream = 1;
   #barrier = 0;
   #failure: Error | undefined;
+  #lastUsed = performance.now();
 
   constructor(link: BlockingLink, peer: PeerInfo, options: SyncLaneOptions) {
     this.#link = link;
@@ -130,11 +135,21 @@ class OpenLink {
       while (!this.#answers.has(id)) this.#step(attempt);
     } finally {
       this.#waiting.delete(id);
+      this.#lastUsed = performance.now();
     }
     const answer = this.#answers.get(id) as Answer;
     this.#answers.delete(id);
     if ('error' in answer) throw answer.error;
     return answer.value;
+  }
+
+  /**
+   * Whether it was closed, say by a proxy, while nobody needed it. A call must not find out by itself: its bytes would
+   * still be accepted by this machine's kernel, and nobody could tell whether it was carried out.
+   */
+  diedIdle(): boolean {
+    const idle = this.#waiting.size === 0 && performance.now() - this.#lastUsed > IDLE;
+    return idle && !this.#link.quiet();
   }
 
   /** Frames as one packet, then what was detached of them. */

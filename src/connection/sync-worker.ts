@@ -2,12 +2,12 @@
 import { workerData } from 'node:worker_threads';
 import { openTransport } from '../transport/open.ts';
 import type { Transport } from '../transport/transport.ts';
-import type { FromWorker, ToWorker, WorkerStart } from './worker-link.ts';
+import { type FromWorker, ownCopy, type ToWorker, type WorkerStart } from './worker-link.ts';
 
 const { endpoint, timeout, port, signal } = workerData as WorkerStart;
 
-function tell(message: FromWorker): void {
-  port.postMessage(message);
+function tell(message: FromWorker, moved: readonly ArrayBuffer[] = []): void {
+  port.postMessage(message, moved);
   Atomics.add(signal, 0, 1);
   Atomics.notify(signal, 0);
 }
@@ -17,9 +17,15 @@ function fail(error: unknown): void {
   tell({ failure: { code: code ?? '', message } });
 }
 
+// Whatever goes wrong here: the other thread sleeps until it is told.
+process.on('uncaughtException', fail);
+
 function serve(transport: Transport): void {
   transport.events = {
-    packet: (kind, body) => tell({ kind, body }),
+    packet: (kind, bytes) => {
+      const body = ownCopy(bytes);
+      tell({ kind, body }, [body.buffer]);
+    },
     drain: () => undefined,
     close: (error) => fail(error ?? new Error('the agent closed the blocking link')),
   };
