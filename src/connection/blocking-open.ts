@@ -1,7 +1,6 @@
 /** Dials the sync lane: a socket of this thread's own where the system can, a worker thread elsewhere. */
 import { canBlock } from '../base/native-sockets.ts';
 import { originals } from '../base/originals.ts';
-import { formatUrl } from '../transport/endpoint.ts';
 import type { Endpoint } from '../transport/transport.ts';
 import type { BlockingLink } from './blocking.ts';
 import { BlockingSocket, FramedLink } from './blocking-socket.ts';
@@ -16,10 +15,14 @@ export interface BlockingOptions {
 
 /** Throws ERR_ELSEWHERE_CONNECT or _CONNECTION_LOST. */
 export function openBlocking(endpoint: Endpoint, options: BlockingOptions): BlockingLink {
-  const here = numeric(endpoint);
-  if (options.prefer === 'worker' || here === undefined || !canBlock())
+  const addresses = numeric(endpoint);
+  if (options.prefer === 'worker' || addresses.length === 0 || !canBlock())
     return openWorkerLink(endpoint, options.timeout);
-  const socket = new BlockingSocket(here, formatUrl(here, undefined));
+  return firstOf(addresses, openSocket);
+}
+
+function openSocket(here: Endpoint): BlockingLink {
+  const socket = new BlockingSocket(here);
   try {
     return here.scheme === 'ws' ? new BlockingWs(socket, here) : new FramedLink(socket);
   } catch (error) {
@@ -29,8 +32,25 @@ export function openBlocking(endpoint: Endpoint, options: BlockingOptions): Bloc
 }
 
 /** A name cannot be looked up without the event loop, but for the one that every machine knows. */
-function numeric(endpoint: Endpoint): Endpoint | undefined {
-  if (endpoint.scheme === 'unix') return endpoint;
-  if (endpoint.host === 'localhost') return { ...endpoint, host: '127.0.0.1' };
-  return originals.net.isIP(endpoint.host) === 0 ? undefined : endpoint;
+function numeric(endpoint: Endpoint): Endpoint[] {
+  if (endpoint.scheme === 'unix') return [endpoint];
+  if (endpoint.host === 'localhost')
+    return ['127.0.0.1', '::1'].map((host) => ({ ...endpoint, host }));
+  return originals.net.isIP(endpoint.host) === 0 ? [] : [endpoint];
+}
+
+/** The first that opens; if none does, what was wrong with the first. */
+function firstOf(
+  endpoints: readonly Endpoint[],
+  open: (endpoint: Endpoint) => BlockingLink,
+): BlockingLink {
+  const failures: unknown[] = [];
+  for (const endpoint of endpoints) {
+    try {
+      return open(endpoint);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  throw failures[0];
 }

@@ -6,6 +6,8 @@ import { getSystemErrorName } from 'node:util';
 import { ElsewhereError } from '../base/errors.ts';
 import { connectPipe, connectTcp, type NativeHandle } from '../base/native-sockets.ts';
 import { originals } from '../base/originals.ts';
+import { formatUrl } from '../transport/endpoint.ts';
+import { unreachable } from '../transport/open.ts';
 import type { Endpoint } from '../transport/transport.ts';
 import { PacketReader, packetHeader } from '../wire/frame.ts';
 import { Kind, MAX_PACKET } from '../wire/message.ts';
@@ -13,17 +15,20 @@ import type { BlockingLink, BlockingPacket } from './blocking.ts';
 
 /** What one system call reads at most. */
 const READ_SIZE = 256 * 1024;
-const JOIN_LIMIT = 64 * 1024;
 
 /** The bytes below the packets. */
 export class BlockingSocket {
   readonly #handle: NativeHandle;
   readonly #fd: number;
+  readonly #endpoint: Endpoint;
   readonly #buffer = Buffer.allocUnsafeSlow(READ_SIZE);
+  /** Something was written, so there was somebody. */
+  #connected = false;
   #closed = false;
 
   /** Throws ERR_ELSEWHERE_CONNECT when nobody listens there. `host` must be a numeric address. */
-  constructor(endpoint: Endpoint, url: string) {
+  constructor(endpoint: Endpoint) {
+    this.#endpoint = endpoint;
     const { handle, status } =
       endpoint.scheme === 'unix'
         ? connectPipe(endpoint.path)
@@ -32,20 +37,22 @@ export class BlockingSocket {
     this.#fd = handle.fd;
     if (status < 0 || this.#fd < 0) {
       this.close();
-      const code = status < 0 ? getSystemErrorName(status) : 'ECONNREFUSED';
-      throw new ElsewhereError('ERR_ELSEWHERE_CONNECT', `no elsewhere agent at ${url}: ${code}`);
+      throw this.#unreachable(status < 0 ? getSystemErrorName(status) : 'ECONNREFUSED');
     }
     handle.setBlocking(true);
     handle.unref();
   }
 
-  write(bytes: Uint8Array): void {
-    let at = 0;
-    while (at < bytes.length) {
+  /** All of them, in one system call as a rule. */
+  write(...parts: Uint8Array[]): void {
+    let rest = parts;
+    while (rest.length > 0) {
       try {
-        at += originals.fs.writeSync(this.#fd, bytes, at, bytes.length - at);
+        // Not writeSync, which on Node 22 and 24 takes every write for failed where Object.prototype has an `errno`.
+        rest = unwritten(rest, originals.fs.writevSync(this.#fd, rest));
+        this.#connected = true;
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw this.#broken(error);
+        if (!wouldBlock(error)) throw this.#broken(error);
       }
     }
   }
@@ -58,13 +65,14 @@ export class BlockingSocket {
         if (count === 0) throw this.#broken(undefined);
         return this.#buffer.subarray(0, count);
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN')
-          throw error instanceof ElsewhereError ? error : this.#broken(error);
+        if (!wouldBlock(error)) throw error instanceof ElsewhereError ? error : this.#broken(error);
       }
     }
   }
 
+  /** A connection that fails is known at the first use, since the system connects while we go on. */
   #broken(error: unknown): ElsewhereError {
+    if (!this.#connected) return this.#unreachable((error as NodeJS.ErrnoException).code ?? '');
     const why = error === undefined ? 'the agent closed it' : (error as Error).message;
     return new ElsewhereError(
       'ERR_ELSEWHERE_CONNECTION_LOST',
@@ -73,11 +81,41 @@ export class BlockingSocket {
     );
   }
 
+  #unreachable(code: string): ElsewhereError {
+    const endpoint = this.#endpoint;
+    // All that is left of why a path could not be opened, see connectPipe.
+    const known =
+      code !== 'ENOTCONN' || endpoint.scheme !== 'unix'
+        ? code
+        : originals.fs.existsSync(endpoint.path)
+          ? 'ECONNREFUSED'
+          : 'ENOENT';
+    return unreachable(
+      formatUrl(endpoint, undefined),
+      Object.assign(new Error(known), { code: known }),
+    );
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#handle.close();
   }
+}
+
+function wouldBlock(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EAGAIN';
+}
+
+/** What is left of these parts when so many bytes of them are gone. */
+function unwritten(parts: readonly Uint8Array[], count: number): Uint8Array[] {
+  let skip = count;
+  const rest: Uint8Array[] = [];
+  for (const part of parts) {
+    if (skip < part.length) rest.push(skip === 0 ? part : part.subarray(skip));
+    skip = Math.max(0, skip - part.length);
+  }
+  return rest;
 }
 
 /** tcp: and unix:. */
@@ -96,14 +134,9 @@ export class FramedLink implements BlockingLink {
   }
 
   send(kind: number, head: Uint8Array, tail?: Uint8Array): void {
-    const length = head.length + (tail?.length ?? 0);
-    const header = packetHeader(kind, length);
-    if (tail === undefined || length <= JOIN_LIMIT)
-      return this.#socket.write(
-        Buffer.concat(tail === undefined ? [header, head] : [header, head, tail]),
-      );
-    this.#socket.write(Buffer.concat([header, head]));
-    this.#socket.write(tail);
+    const header = packetHeader(kind, head.length + (tail?.length ?? 0));
+    if (tail === undefined) this.#socket.write(header, head);
+    else this.#socket.write(header, head, tail);
   }
 
   receive(): BlockingPacket {

@@ -11,6 +11,7 @@ const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const Opcode = { CONTINUATION: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 } as const;
 const FIN = 0x80;
 const MASKED = 0x80;
+const NO_MASK = Buffer.alloc(4);
 
 export class BlockingWs implements BlockingLink {
   readonly #socket: BlockingSocket;
@@ -85,19 +86,16 @@ export class BlockingWs implements BlockingLink {
   }
 
   send(kind: number, head: Uint8Array, tail?: Uint8Array): void {
-    const payload = Buffer.allocUnsafe(1 + head.length + (tail?.length ?? 0));
-    payload[0] = kind;
-    payload.set(head, 1);
-    if (tail !== undefined) payload.set(tail, 1 + head.length);
-    this.#frame(Opcode.BINARY, payload);
+    const parts = [Buffer.of(kind), head];
+    if (tail !== undefined) parts.push(tail);
+    this.#frame(Opcode.BINARY, parts);
   }
 
-  #frame(opcode: number, payload: Buffer): void {
-    const key = this.#mask ? randomBytes(4) : Buffer.alloc(4);
-    if (this.#mask)
-      for (let i = 0; i < payload.length; i++)
-        payload[i] = (payload[i] as number) ^ (key[i & 3] as number);
-    this.#socket.write(Buffer.concat([frameHead(opcode, payload.length), key, payload]));
+  #frame(opcode: number, parts: Uint8Array[]): void {
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    const start = frameHead(opcode, length);
+    if (this.#mask) this.#socket.write(start, ...masked(parts));
+    else this.#socket.write(start, NO_MASK, ...parts);
   }
 
   receive(): BlockingPacket {
@@ -105,7 +103,7 @@ export class BlockingWs implements BlockingLink {
       const [first, second] = this.#take(2) as unknown as [number, number];
       const opcode = first & 0x0f;
       const payload = this.#payload(second & 0x7f, (second & MASKED) !== 0 || (first & FIN) === 0);
-      if (opcode === Opcode.PING) this.#frame(Opcode.PONG, payload);
+      if (opcode === Opcode.PING) this.#frame(Opcode.PONG, [payload]);
       else if (opcode === Opcode.CLOSE)
         throw new ElsewhereError(
           'ERR_ELSEWHERE_CONNECTION_LOST',
@@ -142,6 +140,15 @@ function frameHead(opcode: number, length: number): Buffer {
   head[1] = MASKED | 127;
   head.writeBigUInt64BE(BigInt(length), 2);
   return head;
+}
+
+/** A fresh key and the bytes under it; the caller's own stay as they are. */
+function masked(parts: readonly Uint8Array[]): [Buffer, Buffer] {
+  const key = randomBytes(4);
+  const payload = Buffer.concat(parts);
+  for (let i = 0; i < payload.length; i++)
+    payload[i] = (payload[i] as number) ^ (key[i & 3] as number);
+  return [key, payload];
 }
 
 function asPacket(payload: Buffer): BlockingPacket {

@@ -3,12 +3,12 @@ import { workerData } from 'node:worker_threads';
 import { openTransport } from '../transport/open.ts';
 import type { Transport } from '../transport/transport.ts';
 import { Kind, MAX_PACKET } from '../wire/message.ts';
-import type { FromWorker, ToWorker, WorkerStart } from './worker-link.ts';
+import { type FromWorker, ownCopy, type ToWorker, type WorkerStart } from './worker-link.ts';
 
 const { endpoint, timeout, port, signal } = workerData as WorkerStart;
 
-function tell(message: FromWorker): void {
-  port.postMessage(message);
+function tell(message: FromWorker, moved: readonly ArrayBuffer[] = []): void {
+  port.postMessage(message, moved);
   Atomics.add(signal, 0, 1);
   Atomics.notify(signal, 0);
 }
@@ -18,12 +18,16 @@ function fail(error: unknown): void {
   tell({ failure: { code: code ?? '', message } });
 }
 
+// Whatever goes wrong here: the other thread sleeps until it is told.
+process.on('uncaughtException', fail);
+
 function serve(transport: Transport): void {
   transport.events = {
-    packet: (kind, body) => {
+    packet: (kind, bytes) => {
       // Larger packets may follow before the thread that sleeps could allow them; it still decides whether to believe it.
       if (kind === Kind.WELCOME) transport.setLimit(MAX_PACKET);
-      tell({ kind, body });
+      const body = ownCopy(bytes);
+      tell({ kind, body }, [body.buffer]);
     },
     drain: () => undefined,
     close: (error) => fail(error ?? new Error('the agent closed the blocking link')),

@@ -30,6 +30,14 @@ export type ToWorker =
   | { readonly limit: number }
   | 'close';
 
+/** Milliseconds that a thread may need to start on a busy machine. */
+const START = 10_000;
+
+/** To be moved to the other thread. Copying a view there would copy all of the memory that it is a view of. */
+export function ownCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return Uint8Array.prototype.slice.call(bytes) as Uint8Array<ArrayBuffer>;
+}
+
 export function openWorkerLink(endpoint: Endpoint, timeout: number): BlockingLink {
   return new WorkerLink(endpoint, timeout);
 }
@@ -38,11 +46,16 @@ class WorkerLink implements BlockingLink {
   readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #signal = new Int32Array(new SharedArrayBuffer(4));
+  readonly #startLimit: number;
   #seen = 0;
+  #heard = false;
+  #failure: ElsewhereError | undefined;
 
   constructor(endpoint: Endpoint, timeout: number) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
+    // The worker gives up dialling by itself, and says so.
+    this.#startLimit = timeout + START;
     const start: WorkerStart = { endpoint, timeout, port: port2, signal: this.#signal };
     this.#worker = new Worker(workerFile(), {
       workerData: start,
@@ -51,42 +64,62 @@ class WorkerLink implements BlockingLink {
       execArgv: [],
       env: withoutPreload(process.env),
     });
-    // A worker that fails to start can tell nobody by message: waiting for it must end all the same.
+    // Its event would come when this thread is free again: too late to end a wait, see #wait.
     this.#worker.on('error', () => undefined);
     this.#worker.unref();
     port1.unref();
   }
 
   send(kind: number, head: Uint8Array, tail?: Uint8Array): void {
-    this.#post({ kind, head, tail });
-  }
-
-  #post(message: ToWorker): void {
-    this.#port.postMessage(message);
+    const packet = {
+      kind,
+      head: ownCopy(head),
+      tail: tail === undefined ? undefined : ownCopy(tail),
+    };
+    const moved = [packet.head.buffer, ...(packet.tail === undefined ? [] : [packet.tail.buffer])];
+    this.#port.postMessage(packet satisfies ToWorker, moved);
   }
 
   receive(): BlockingPacket {
     for (;;) {
-      const message = receiveMessageOnPort(this.#port)?.message as FromWorker | undefined;
-      if (message === undefined) this.#wait();
-      else if ('failure' in message) throw failure(message.failure);
-      else return message;
+      const message = this.#read();
+      if (message !== undefined) return message;
+      this.#wait();
     }
+  }
+
+  #read(): BlockingPacket | undefined {
+    if (this.#failure !== undefined) throw this.#failure;
+    const message = receiveMessageOnPort(this.#port)?.message as FromWorker | undefined;
+    if (message === undefined) return undefined;
+    this.#heard = true;
+    if (!('failure' in message)) return message;
+    this.#failure = failure(message.failure);
+    throw this.#failure;
   }
 
   /** The count, not the wake-up, says that something is there: a late notify of an earlier packet may come. */
   #wait(): void {
     const now = Atomics.load(this.#signal, 0);
-    if (now === this.#seen) Atomics.wait(this.#signal, 0, now);
-    else this.#seen = now;
+    if (now !== this.#seen) {
+      this.#seen = now;
+      return;
+    }
+    // A worker that cannot even start has no way to tell; one that has told something tells everything.
+    const limit = this.#heard ? undefined : this.#startLimit;
+    if (Atomics.wait(this.#signal, 0, now, limit) !== 'timed-out') return;
+    throw new ElsewhereError(
+      'ERR_ELSEWHERE_TIMEOUT',
+      `the worker thread for blocking calls was silent for ${this.#startLimit / 1000} s: it could not start here`,
+    );
   }
 
   setLimit(bytes: number): void {
-    this.#post({ limit: bytes });
+    this.#port.postMessage({ limit: bytes } satisfies ToWorker);
   }
 
   close(): void {
-    this.#post('close');
+    this.#port.postMessage('close' satisfies ToWorker);
     this.#port.close();
     void this.#worker.terminate();
   }

@@ -90,7 +90,8 @@ function dialSocket(endpoint: HostEndpoint<'tcp'> | UnixEndpoint, dial: Dial): (
   return () => socket.destroy();
 }
 
-function unreachable(url: string, error: Error): ElsewhereError {
+/** Why nobody could be reached at this address, as the user should be told. */
+export function unreachable(url: string, error: Error): ElsewhereError {
   if (error instanceof ElsewhereError) return error;
   const code = (error as NodeJS.ErrnoException).code ?? '';
   const what = REASONS[code] ?? error.message;
