@@ -7,7 +7,8 @@
 export function nodeBinding<T extends object>(name: string): T | undefined {
   const { binding } = process as unknown as { binding(name: string): T };
   const before = Object.getOwnPropertyDescriptor(process, 'noDeprecation');
-  process.noDeprecation = true;
+  // Under --no-deprecation the property is read-only.
+  Object.defineProperty(process, 'noDeprecation', { value: true, configurable: true });
   try {
     return binding.call(process, name);
   } catch {

@@ -99,4 +99,10 @@ test('a program that puts its own connect over ours, or over Node’s, sees its 
   assert.equal(remote.stderr, local.stderr);
 });
 
+test('a program under --no-deprecation runs, and its flag stays', async () => {
+  const args = ['--no-deprecation', '-p', 'process.noDeprecation'];
+  const ended = await elsewhere(['run', '--on', agent.url, '--', process.execPath, ...args]);
+  assert.deepEqual([ended.stdout, ended.code], ['true\n', 0], ended.stderr);
+});
+
 test.run();
