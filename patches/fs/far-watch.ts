@@ -1,5 +1,6 @@
 /** A watcher whose work is done on the far side: what the program's own handle becomes when it watches a far path. */
 import { AsyncResource } from 'node:async_hooks';
+import { isElsewhereError } from '../../src/base/errors.ts';
 import type { ByteStream, StreamHandler } from '../../src/patch.ts';
 import type { FsTarget } from './api.ts';
 import { deliverInTurn } from './completion.ts';
@@ -10,8 +11,8 @@ interface FarWatchOptions {
   readonly persistent: boolean;
   readonly open: (handler: StreamHandler) => ByteStream;
   readonly signal: (value: unknown) => void;
-  /** The connection is over; not called after `close`. */
-  readonly lost: () => void;
+  /** The connection is over, on purpose or not; not called after `close`. */
+  readonly over: (onPurpose: boolean) => void;
 }
 
 /** Events come in the async context of its making, one in each turn, and none after `close`. */
@@ -22,13 +23,17 @@ export class FarWatch {
   #holding = false;
   #open = true;
 
-  constructor({ target, persistent, open, signal, lost }: FarWatchOptions) {
+  constructor({ target, persistent, open, signal, over }: FarWatchOptions) {
     this.#target = target;
     this.#stream = open({
       data: () => undefined,
       end: () => undefined,
       signal: (value) => this.#deliver(() => signal(value)),
-      closed: () => this.#deliver(lost),
+      closed: (error) => {
+        const onPurpose = isElsewhereError(error) && error.code === 'ERR_ELSEWHERE_CLOSED';
+        this.#deliver(() => over(onPurpose));
+        this.unref();
+      },
     });
     if (persistent) this.ref();
   }

@@ -15,6 +15,8 @@ import { decodeName, statsArray } from './values.ts';
 
 /** The native handle under `fs.watch`. */
 interface EventHandle {
+  /** The `FSWatcher` over it. */
+  readonly owner?: { close(): void };
   onchange(status: number, event: string, name: string | Buffer | null): void;
 }
 /** The native handle under `fs.watchFile`. */
@@ -87,7 +89,11 @@ function tellEvents(handle: EventHandle, { path, id, persistent, encoding }: Wat
       const [event, name] = signal;
       handle.onchange(0, event, name === undefined ? null : decodeName(name, encoding));
     },
-    lost: () => handle.onchange(numberOf('EIO'), '', null),
+    over: (onPurpose) => {
+      // A watcher can be closed; an iterator over events has nobody else to tell.
+      if (onPurpose && handle.owner !== undefined) handle.owner.close();
+      else handle.onchange(numberOf('EIO'), '', null);
+    },
   });
   const close = (): void => {
     watch.close();
@@ -142,7 +148,9 @@ function tellPolls(
       tell(code === '' ? 0 : numberOf(code), current, previous);
     },
     // There are no errors here: a file that cannot be reached looks as one that is gone.
-    lost: () => tell(numberOf('EIO'), NO_STATS, last),
+    over: (onPurpose) => {
+      if (!onPurpose) tell(numberOf('EIO'), NO_STATS, last);
+    },
   });
   takeOver(handle, watch, () => {
     watch.close();

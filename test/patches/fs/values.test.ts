@@ -203,6 +203,29 @@ test('callbacks, ticks and microtasks come in Node’s order', () =>
     return order.filter((step) => step !== 'immediate');
   }));
 
+test('answers that come in one packet are callbacks in turns of their own', () =>
+  withRemote(twice.connection, async () => {
+    const order: string[] = [];
+    const call = (number: number): Promise<void> =>
+      new Promise((resolve) => {
+        fs.stat('.', () => {
+          order.push(`callback ${number}`);
+          process.nextTick(() => order.push(`tick ${number}`));
+          queueMicrotask(() => order.push(`microtask ${number}`));
+          setImmediate(resolve);
+        });
+      });
+    await Promise.all([1, 2, 3].map(call));
+    assert.deepEqual(
+      order,
+      [1, 2, 3].flatMap((number) => [
+        `callback ${number}`,
+        `tick ${number}`,
+        `microtask ${number}`,
+      ]),
+    );
+  }));
+
 test('a callback that throws is an uncaught exception, and the next one still comes', () =>
   twice.same(async () => {
     const caught: string[] = [];
