@@ -1,19 +1,12 @@
 /** Blocking calls end to end: the same suite over every kind of link, against an agent in a process of its own. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import {
-  type Connection,
-  type ConnectOptions,
-  connect,
-  withLocal,
-  withRemote,
-} from '../../src/index.ts';
+import { type Connection, type ConnectOptions, connect, withRemote } from '../../src/index.ts';
 import { startAgent, type TestAgent } from '../kit/agent.ts';
 import { suite } from '../kit/suite.ts';
 
@@ -179,42 +172,6 @@ for (const { name, listen, options = {}, dial = (url: string) => url } of ALL) {
       worker.once('message', resolve).once('error', reject);
     });
     assert.equal(text, 'small text');
-  });
-
-  test('an agent that is killed ends the call: lost, and maybe carried out', async () => {
-    const own = await startAgent({ listen: listen.replace('.sock', '-2.sock') });
-    const lost = await connect(dial(own.url), options);
-    // Its last deed is in the middle of our call.
-    const error = thrown(() =>
-      lost.channel.requestSync('classic.eval', ['process.kill(process.pid, "SIGKILL")', null]),
-    );
-    assert.equal(error.code, 'ERR_ELSEWHERE_CONNECTION_LOST', error.stack);
-    assert.equal((error as { maybeExecuted?: boolean }).maybeExecuted, true);
-    assert.equal(
-      ((await lost.closed) as NodeJS.ErrnoException).code,
-      'ERR_ELSEWHERE_CONNECTION_LOST',
-    );
-    assert.equal(
-      thrown(() => withRemote(lost, () => fs.statSync('/'))).code,
-      'ERR_ELSEWHERE_CLOSED',
-    );
-    await own.stop();
-  });
-
-  test('an open file of an agent that is killed fails with EIO', async () => {
-    const own = await startAgent({ listen: listen.replace('.sock', '-3.sock') });
-    const lost = await connect(dial(own.url), options);
-    execFileSync('mkfifo', [join(own.folder, 'fifo')]);
-    await withRemote(lost, { except: ['stdio'] }, async () => {
-      // A reader that is its own writer: reading waits for ever.
-      const fd = fs.openSync('fifo', 'r+');
-      withLocal(() => spawn('sh', ['-c', `sleep 0.2; kill -KILL ${own.process.pid}`]));
-      const error = thrown(() => fs.readSync(fd, Buffer.alloc(1)));
-      assert.deepEqual([error.code, error.syscall], ['EIO', 'read']);
-      assert.equal((error.cause as NodeJS.ErrnoException).code, 'ERR_ELSEWHERE_CONNECTION_LOST');
-    });
-    await lost.closed;
-    await own.stop();
   });
 
   test.run();
