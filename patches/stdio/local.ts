@@ -117,6 +117,7 @@ function flushAtExit(context: Context, outputs: ReadonlySet<RemoteOutput>): void
       }
     }
   };
-  process.on('exit', flush);
+  // Before the program's own listeners, which may print too: from then on output goes by blocking calls.
+  process.prependListener('exit', flush);
   context.onUninstall(() => process.off('exit', flush));
 }

@@ -16,6 +16,9 @@ export class RemoteOutput extends Writable {
   /** Written here and not yet reported as written there. */
   #unconfirmed: Buffer[] = [];
   #confirmed = 0;
+  /** What tells Writable that the chunk under way has left, so that it gives the next. */
+  #next: ((error?: Error | null) => void) | undefined;
+  #exiting = false;
   #held = false;
 
   constructor(target: StdioTarget, fd: OutputFd) {
@@ -54,9 +57,15 @@ export class RemoteOutput extends Writable {
   ): void {
     const bytes = Buffer.from(chunk);
     this.#unconfirmed.push(bytes);
+    if (this.#exiting) return this.#writeNow(done);
     this.#hold(true);
     this.#stream ??= this.#open();
-    this.#stream.write(bytes, done);
+    this.#next = done;
+    this.#stream.write(bytes, (error) => {
+      if (this.#next !== done) return;
+      this.#next = undefined;
+      done(error);
+    });
   }
 
   #open(): ByteStream {
@@ -92,16 +101,33 @@ export class RemoteOutput extends Writable {
     else this.#target.release();
   }
 
-  /** For `process.exit`: blocks until everything is written there. */
+  /** In an exit handler no event comes any more. */
+  #writeNow(done: (error?: Error | null) => void): void {
+    if (this.#gathering) return done();
+    try {
+      this.#finish();
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
+  }
+  #gathering = false;
+
+  /** For `process.exit`: blocks until everything is written there, also what waits behind the chunk under way. */
   flushNow(): void {
+    this.#exiting = true;
+    this.#gathering = true;
+    const next = this.#next;
+    this.#next = undefined;
+    next?.();
+    this.#gathering = false;
+    this.#finish();
+  }
+
+  #finish(): void {
     if (this.#unconfirmed.length === 0 || !this.#target.alive) return;
-    this.#target.callSync(
-      'finish',
-      this.#key,
-      this.fd,
-      this.#confirmed,
-      Buffer.concat(this.#unconfirmed),
-    );
+    const bytes = Buffer.concat(this.#unconfirmed);
+    this.#target.callSync('finish', this.#key, this.fd, this.#confirmed, bytes);
     this.#unconfirmed = [];
   }
 

@@ -250,10 +250,16 @@ export class Lane {
   /** Ends the lane: with a transport, after what was posted has left; `down` follows. */
   close(reason?: string): void {
     this.flush();
-    if (reason !== undefined) this.#transmit(Kind.GOAWAY, Buffer.from(reason.slice(0, 256)));
+    if (reason !== undefined) this.farewell(reason);
     const transport = this.#transport;
     this.#end();
     transport?.close();
+  }
+
+  /** Tells the peer that this end will not come back; the lane goes on until its link ends. */
+  farewell(reason: string): void {
+    this.flush();
+    this.#transmit(Kind.GOAWAY, Buffer.from(reason.slice(0, 256)));
   }
 
   /** Gives the transport up, as if it had failed: `down` follows. */

@@ -139,9 +139,16 @@ export class LastingLink {
     persist(() => this.#dial(), this.#options);
   }
 
-  /** Says good-bye, if the link still stands. */
+  /** Tells the peer, if the link still stands, that this end will not come back. It may be used until it ends. */
+  farewell(reason: string): void {
+    if (this.#link === undefined) return;
+    const body = Buffer.from(reason);
+    this.#ring.push(Kind.GOAWAY, body, undefined);
+    this.#tell(Kind.GOAWAY, body);
+  }
+
   close(reason: string): void {
-    if (this.#link !== undefined) this.#tell(Kind.GOAWAY, Buffer.from(reason));
+    this.farewell(reason);
     this.#receipts.told();
     this.#drop();
     this.#ring.clear();

@@ -210,6 +210,10 @@ export class SyncLane {
     this.#post(this.#encode([frame]));
   }
 
+  farewell(reason: string): void {
+    if (!this.#closed) this.#link.farewell(reason);
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

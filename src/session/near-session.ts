@@ -53,6 +53,7 @@ export interface NearSessionEvents {
 
 /** While the network is away, an attempt may take this long and a bit more each time, up to `timeout`. */
 const REDIAL_TIMEOUT = 3000;
+const GOOD_BYE = 'the client closed the connection';
 
 export class NearSession implements Channel {
   readonly id: string = randomBytes(16).toString('hex');
@@ -289,16 +290,24 @@ export class NearSession implements Channel {
   async close(): Promise<void> {
     if (this.#reason !== undefined) return;
     const over = new Promise<void>((resolve) => this.onClosed(() => resolve()));
-    this.leave();
+    this.#leave();
     this.hold();
     await over;
   }
 
-  /** Says good-bye on every link: what the far side keeps for us is given back at once. */
-  leave(): void {
+  /**
+   * For the end of the process: with its sockets the far side gives back at once what it keeps for us. Nothing is closed
+   * here, since the program's own exit handlers may still make blocking calls.
+   */
+  farewell(): void {
+    this.#sync.farewell(GOOD_BYE);
+    if (this.#state === 'up') this.#core.main.farewell(GOOD_BYE);
+  }
+
+  #leave(): void {
     this.#closing = true;
     this.#sync.close();
-    if (this.#state === 'up') this.#core.main.close('the client closed the connection');
+    if (this.#state === 'up') this.#core.main.close(GOOD_BYE);
     else this.#end(closedHere());
   }
 
@@ -340,7 +349,7 @@ function endAtExit(session: NearSession): void {
   if (watching) return;
   watching = true;
   process.once('exit', () => {
-    for (const each of open) each.leave();
+    for (const each of open) each.farewell();
   });
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -171,6 +171,28 @@ test('usage, an agent that is not there, a wrong token, no such program', async 
     77,
   );
   assert.equal((await elsewhere(['run', '--on', agent.url, '--', 'no-such-program'])).code, 127);
+});
+
+test('what is printed last reaches the far side: before process.exit, and in exit handlers', async () => {
+  const before = agent.stdout().length;
+  const ended = await program(
+    'last.cjs',
+    `const fs = require('fs');
+     process.on('exit', () => {
+       console.log('last words');
+       fs.writeFileSync('at-exit.txt', fs.readFileSync('data.txt'));
+     });
+     for (let i = 0; i < 2000; i++) console.log('line ' + i);
+     process.exit(3);`,
+    { flags: ['--stdio', 'remote'] },
+  );
+  assert.deepEqual([ended.code, ended.stderr], [3, '']);
+  const lines = Array.from({ length: 2000 }, (_, i) => `line ${i}\n`).join('');
+  const expected = `${lines}last words\n`;
+  while (agent.stdout().length - before < expected.length)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(agent.stdout().slice(before), expected);
+  assert.equal(readFileSync(join(agent.folder, 'at-exit.txt'), 'utf8'), 'data of the far side');
 });
 
 test.run();
