@@ -5,7 +5,7 @@
 
 import nodeFs from 'node:fs';
 import { isAbsolute, join } from 'node:path';
-import { getSystemErrorMap } from 'node:util';
+import { knownError } from '../src/base/system-errors.ts';
 import { type AnyPatch, definePatch, type LocalContext, type RemoteHalf } from '../src/patch.ts';
 
 interface ProcessApi {
@@ -40,9 +40,10 @@ function chdirError(
   to: string,
   caller: (directory: string) => void,
 ): Error {
-  const found = [...getSystemErrorMap()].find(([, [name]]) => name === cause.code);
-  if (found === undefined) return cause;
-  const [errno, [code, text]] = found;
+  const { code } = cause;
+  const known = knownError(code);
+  if (known === undefined) return cause;
+  const { errno, text } = known;
   const error = new Error(`${code}: ${text}, chdir '${from}' -> '${to}'`);
   Error.captureStackTrace(error, caller);
   return Object.assign(error, { errno, code, syscall: 'chdir', path: from, dest: to });

@@ -1,19 +1,15 @@
 /** How a request of Node's own dns module is answered from the far side. */
 import { AsyncResource } from 'node:async_hooks';
-import { getSystemErrorMap } from 'node:util';
+import { knownError } from '../../src/base/system-errors.ts';
 import type { Target } from '../../src/patch.ts';
 import type { DnsCalls, LookupFailure } from './api.ts';
 import type { Request } from './binding.ts';
 
 export type DnsTarget = Target<DnsCalls>;
 
-const errnoByName: Map<string, number> = new Map(
-  [...getSystemErrorMap()].map(([errno, [name]]) => [name, errno]),
-);
-
 /** The number that Node makes its error from. */
 export function errnoOf({ code, errno }: LookupFailure): number {
-  return errno <= -3000 ? errno : (errnoByName.get(code) ?? errno);
+  return errno <= -3000 ? errno : (knownError(code)?.errno ?? errno);
 }
 
 /** Runs `ask` with a `done` that completes the request in its own async context and in a tick of its own. */
@@ -38,6 +34,6 @@ function fail(request: Request, error: unknown): void {
   const { code } = (error ?? {}) as { code?: unknown };
   const lost = code === 'ERR_ELSEWHERE_CONNECTION_LOST' || code === 'ERR_ELSEWHERE_CLOSED';
   const tell = request.callback ?? request.reject;
-  if (lost || tell === undefined) request.oncomplete(errnoByName.get('ECONNRESET') ?? -104);
+  if (lost || tell === undefined) request.oncomplete(knownError('ECONNRESET')?.errno ?? -104);
   else tell.call(request, error as Error);
 }

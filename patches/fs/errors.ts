@@ -2,8 +2,8 @@
  * Errors of the far side as Node here would have made them: the same message, the same properties in the same order,
  * this system's error numbers, and the path as the caller wrote it.
  */
-import { getSystemErrorMap } from 'node:util';
 import { isElsewhereError } from '../../src/base/errors.ts';
+import { knownError } from '../../src/base/system-errors.ts';
 import type { Shown } from './work.ts';
 
 interface SystemError extends Error {
@@ -22,26 +22,9 @@ interface Facts {
   readonly cause?: unknown;
 }
 
-interface Known {
-  readonly errno: number;
-  readonly text: string;
-}
-
-let table: Map<string, Known> | undefined;
-
-/** Error numbers differ between systems, so errors travel by code. */
-function knownCode(code: unknown): Known | undefined {
-  if (typeof code !== 'string') return undefined;
-  if (table === undefined) {
-    table = new Map();
-    for (const [errno, [name, text]] of getSystemErrorMap()) table.set(name, { errno, text });
-  }
-  return table.get(code);
-}
-
 /** An error as libuv's would be. Made without a stack: the caller captures one, or it is asynchronous and has none. */
 export function systemError({ code, syscall, path, dest, cause }: Facts): Error {
-  const { errno, text } = knownCode(code) ?? { errno: -1, text: 'unknown error' };
+  const { errno, text } = knownError(code) ?? { errno: -1, text: 'unknown error' };
   let message = `${code}: ${text}, ${syscall}`;
   if (path !== undefined) message += ` '${path}'`;
   if (dest !== undefined) message += ` -> '${dest}'`;
@@ -75,7 +58,7 @@ export function shapeError(error: unknown, shown: Shown): unknown {
       : error;
   }
   const { code, syscall, path, dest, cause } = error as SystemError;
-  if (code === undefined || syscall === undefined || knownCode(code) === undefined) return error;
+  if (code === undefined || syscall === undefined || knownError(code) === undefined) return error;
   return systemError({
     code,
     syscall,

@@ -85,14 +85,17 @@ export function* readBytes(
   return done;
 }
 
+/** What the binding's `read` and `writeBuffer` are given. */
+type BufferArgs = [
+  fd: number,
+  buffer: ArrayBufferView,
+  offset: number,
+  length: number,
+  position: unknown,
+];
+
 function* read(file: FarFile, { args }: Call): Work<number> {
-  const [, buffer, offset, length, position] = args as [
-    number,
-    ArrayBufferView,
-    number,
-    number,
-    unknown,
-  ];
+  const [, buffer, offset, length, position] = args as BufferArgs;
   const into = bytesOf(buffer).subarray(Number(offset), Number(offset) + length);
   return yield* readBytes(file, into, positionOf(position));
 }
@@ -143,13 +146,7 @@ function toWrite(
       positionOf(args[2]),
     ];
   }
-  const [, buffer, offset, length, position] = args as [
-    number,
-    ArrayBufferView,
-    number,
-    number,
-    unknown,
-  ];
+  const [, buffer, offset, length, position] = args as BufferArgs;
   const bytes = bytesOf(buffer);
   const start = offset ?? 0;
   return [bytes.subarray(start, start + (length ?? bytes.length - start)), positionOf(position)];

@@ -13,6 +13,7 @@ import { noteChange } from './open-ahead.ts';
 import { planned } from './path-operations.ts';
 import { isPath, type RemotePath, remotePath } from './paths.ts';
 import { readWhole } from './read-file.ts';
+import { bytesOf } from './values.ts';
 import { ask, failing, type Task, type Work } from './work.ts';
 import { takeWriteFile } from './write-file.ts';
 
@@ -95,7 +96,7 @@ function writeJob(context: FsContext, job: Job, given: unknown): Run | Error | u
     const found = remotePath(context, path, 'open');
     if (found === undefined) return undefined;
     noteChange(found.target);
-    const bytes = args === undefined ? announced?.bytes() : viewBytes(args[3]);
+    const bytes = args === undefined ? announced?.bytes() : bytesOf(args[3]);
     if (bytes === undefined) return { target: found.target, shown, work: failing(unseen()) };
     const flags = args?.[1] ?? announced?.flags ?? 0;
     const mode = args?.[2] ?? announced?.mode ?? 0o666;
@@ -107,10 +108,6 @@ function writeJob(context: FsContext, job: Job, given: unknown): Run | Error | u
   });
   if (task === undefined) return undefined;
   return { task, done: (error) => job.ondone(error ?? null) };
-}
-
-function viewBytes(view: ArrayBufferView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
 /** The data is inside the native job, where nobody sees it. */

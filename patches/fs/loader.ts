@@ -4,8 +4,8 @@
  * are remote.
  */
 import { Module } from 'node:module';
+import { likeOriginal } from '../../src/base/shape.ts';
 import type { FsContext } from './api.ts';
-import { wrapping } from './wrapping.ts';
 
 /** The loader's own steps, which Node calls as properties of these objects. */
 interface LoaderInside {
@@ -26,15 +26,18 @@ export function watchLoader(context: FsContext): void {
     depth: (before: number) => number,
   ): void => {
     const original = object[key] as AnyFunction;
-    const replacement = wrapping(original, function (this: unknown, ...args: unknown[]): unknown {
-      const before = loading;
-      loading = depth(before);
-      try {
-        return original.apply(this, args);
-      } finally {
-        loading = before;
-      }
-    });
+    const replacement = likeOriginal(
+      original,
+      function (this: unknown, ...args: unknown[]): unknown {
+        const before = loading;
+        loading = depth(before);
+        try {
+          return original.apply(this, args);
+        } finally {
+          loading = before;
+        }
+      },
+    );
     context.replace(object, key, replacement as T[keyof T]);
   };
   wrap(inside.prototype, 'load', (before) => before + 1);

@@ -2,6 +2,7 @@
 import { isAbsolute, win32 } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FsContext, FsTarget, WirePath } from './api.ts';
+import { asBuffer } from './values.ts';
 
 /** A path that belongs to the far side. */
 export interface RemotePath {
@@ -59,7 +60,7 @@ export function emptyAsDirectory(path: RemotePath): RemotePath {
 
 /** A path of the far side as the caller would have got it: without what we put in front. */
 export function withoutPrefix(bytes: Uint8Array, prefix: string): Buffer {
-  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const all = asBuffer(bytes);
   if (prefix === '' || !all.toString().startsWith(prefix)) return all;
   return all.subarray(Buffer.byteLength(prefix));
 }

@@ -1,8 +1,9 @@
 /** Substitutes for public functions of `fs`: the three forms of one task. Used only for what the binding cannot reach. */
+
+import { likeOriginal } from '../../src/base/shape.ts';
 import type { FsContext } from './api.ts';
 import { blocking, promised, withCallback } from './dispatch.ts';
 import type { Task } from './work.ts';
-import { wrapping } from './wrapping.ts';
 
 export type PublicFunction = (this: unknown, ...args: unknown[]) => unknown;
 /** The task of a call in a scope; undefined for calls that Node's own function should carry out, or refuse. */
@@ -19,7 +20,7 @@ export function replaceFunction(
   const table = object as Table;
   const original = table[key];
   if (typeof original !== 'function') return;
-  const replacement = wrapping(original as PublicFunction, make(original as PublicFunction));
+  const replacement = likeOriginal(original as PublicFunction, make(original as PublicFunction));
   const before = Object.getOwnPropertyDescriptor(table, key);
   context.redefine(table, key, {
     value: replacement,

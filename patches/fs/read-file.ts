@@ -9,6 +9,7 @@ import type { FarFile } from './descriptors.ts';
 import { dropAhead, takeSkip } from './far-position.ts';
 import { toWireFlags } from './flags.ts';
 import type { RemotePath } from './paths.ts';
+import { asBuffer } from './values.ts';
 import { ask, type Work } from './work.ts';
 
 /** What Node 20 to 26 read at most of one file. */
@@ -53,10 +54,6 @@ function* drain(id: number, skip: number, size: number): Work<Buffer> {
 function tooLarge(size: number): Error {
   const error = new RangeError(`File size (${size}) is greater than 2 GiB`);
   return Object.assign(error, { code: 'ERR_FS_FILE_TOO_LARGE' });
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** What Node's `fs.readFile` keeps between its steps (lib/internal/fs/read/context.js, Node 20 to 26). */

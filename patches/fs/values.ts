@@ -25,7 +25,7 @@ export function fileSystemArray(
 
 /** Bytes of a path or name in the encoding that the caller asked for. */
 export function decodeName(bytes: Uint8Array, encoding: unknown): string | Buffer {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const buffer = asBuffer(bytes);
   if (encoding === 'buffer') return buffer;
   return buffer.toString((encoding ?? 'utf8') as BufferEncoding);
 }
@@ -84,6 +84,11 @@ export function groupedEntries(
   }
   const texts = directories.map((name) => decodeName(Buffer.from(name, 'latin1'), encoding));
   return [last, types ?? new Uint8Array(0), Uint32Array.from(counts), texts];
+}
+
+/** The same memory, with a Buffer's methods. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** The bytes of any view. */

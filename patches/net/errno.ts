@@ -1,18 +1,16 @@
 /** Error numbers and Node's error shapes. Numbers differ between systems, so the wire carries names only. */
-import { getSystemErrorMap, getSystemErrorName } from 'node:util';
+import { getSystemErrorName } from 'node:util';
+import { knownError } from '../../src/base/system-errors.ts';
 
-const numbers: Map<string, number> = new Map(
-  [...getSystemErrorMap()].map(([number, [name]]) => [name, number]),
-);
 const UNKNOWN = -4094;
 
 /** This machine's (negative) number for an error code of the far side. */
 export function errnoOf(code: string): number {
-  return numbers.get(code) ?? UNKNOWN;
+  return knownError(code)?.errno ?? UNKNOWN;
 }
 
 export function isSystemCode(code: string): boolean {
-  return numbers.has(code);
+  return knownError(code) !== undefined;
 }
 
 /** As Node's ErrnoException: same message, same own properties in the same order. */

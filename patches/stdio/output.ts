@@ -18,7 +18,8 @@ export class RemoteOutput extends Writable {
   #confirmed = 0;
   /** What tells Writable that the chunk under way has left, so that it gives the next. */
   #next: ((error?: Error | null) => void) | undefined;
-  #exiting = false;
+  /** At exit what is queued is gathered first; from then on every write blocks, since no event comes any more. */
+  #mode: 'streaming' | 'gathering' | 'blocking' = 'streaming';
   #held = false;
 
   constructor(target: StdioTarget, fd: OutputFd) {
@@ -57,7 +58,8 @@ export class RemoteOutput extends Writable {
   ): void {
     const bytes = Buffer.from(chunk);
     this.#unconfirmed.push(bytes);
-    if (this.#exiting) return this.#writeNow(done);
+    if (this.#mode === 'gathering') return done();
+    if (this.#mode === 'blocking') return this.#writeNow(done);
     this.#hold(true);
     this.#stream ??= this.#open();
     this.#next = done;
@@ -101,9 +103,7 @@ export class RemoteOutput extends Writable {
     else this.#target.release();
   }
 
-  /** In an exit handler no event comes any more. */
   #writeNow(done: (error?: Error | null) => void): void {
-    if (this.#gathering) return done();
     try {
       this.#finish();
       done();
@@ -111,16 +111,14 @@ export class RemoteOutput extends Writable {
       done(error as Error);
     }
   }
-  #gathering = false;
 
   /** For `process.exit`: blocks until everything is written there, also what waits behind the chunk under way. */
   flushNow(): void {
-    this.#exiting = true;
-    this.#gathering = true;
+    this.#mode = 'gathering';
     const next = this.#next;
     this.#next = undefined;
     next?.();
-    this.#gathering = false;
+    this.#mode = 'blocking';
     this.#finish();
   }
 

@@ -123,8 +123,7 @@ export class FramedLink implements BlockingLink {
   readonly #socket: BlockingSocket;
   readonly #inbox: BlockingPacket[] = [];
   readonly #reader = new PacketReader((kind, body, owned) => {
-    // Larger packets may stand behind it in what was read; whether to believe it is decided before they are looked at.
-    if (kind === Kind.WELCOME) this.setLimit(MAX_PACKET);
+    if (kind === Kind.WELCOME) this.#reader.limit = MAX_PACKET;
     // A view of the read buffer would be overwritten by the next read.
     this.#inbox.push({ kind, body: owned ? body : Buffer.from(body) });
   });
@@ -146,10 +145,6 @@ export class FramedLink implements BlockingLink {
       packet = this.#inbox.shift();
     }
     return packet;
-  }
-
-  setLimit(bytes: number): void {
-    this.#reader.limit = bytes;
   }
 
   close(): void {

@@ -2,9 +2,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { ElsewhereError } from '../base/errors.ts';
 import type { HostEndpoint } from '../transport/transport.ts';
-import { LAST_KIND, Limit } from '../wire/message.ts';
+import { Kind, LAST_KIND, Limit, MAX_PACKET } from '../wire/message.ts';
 import type { BlockingLink, BlockingPacket } from './blocking.ts';
 import type { BlockingSocket } from './blocking-socket.ts';
+import { protocolError } from './protocol-error.ts';
 
 /** RFC 6455 §1.3. */
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -62,7 +63,7 @@ export class BlockingWs implements BlockingLink {
         this.#rest = this.#rest.subarray(end + 4);
         return head;
       }
-      if (this.#rest.length > 8192) throw broken('an endless HTTP answer');
+      if (this.#rest.length > 8192) throw protocolError('an endless HTTP answer');
     }
   }
 
@@ -109,22 +110,26 @@ export class BlockingWs implements BlockingLink {
           'ERR_ELSEWHERE_CONNECTION_LOST',
           'the blocking link was lost: the agent closed it',
         );
-      else if (opcode === Opcode.BINARY) return asPacket(payload);
-      else if (opcode !== Opcode.PONG) throw broken('a message that is not binary');
+      else if (opcode === Opcode.BINARY) return this.#packet(payload);
+      else if (opcode !== Opcode.PONG) throw protocolError('a message that is not binary');
     }
   }
 
+  #packet(payload: Buffer): BlockingPacket {
+    const kind = payload[0];
+    if (kind === undefined || kind < 1 || kind > LAST_KIND)
+      throw protocolError('a message of unknown kind');
+    if (kind === Kind.WELCOME) this.#limit = MAX_PACKET;
+    return { kind, body: payload.subarray(1) };
+  }
+
   #payload(short: number, strange: boolean): Buffer {
-    if (strange) throw broken('a masked or fragmented frame');
+    if (strange) throw protocolError('a masked or fragmented frame');
     let length = short;
     if (short === 126) length = this.#take(2).readUInt16BE(0);
     else if (short === 127) length = Number(this.#take(8).readBigUInt64BE(0));
-    if (length > this.#limit + 1) throw broken(`a packet of ${length} bytes`);
+    if (length > this.#limit + 1) throw protocolError(`a packet of ${length} bytes`);
     return this.#take(length);
-  }
-
-  setLimit(bytes: number): void {
-    this.#limit = bytes;
   }
 
   close(): void {
@@ -149,17 +154,4 @@ function masked(parts: readonly Uint8Array[]): [Buffer, Buffer] {
   for (let i = 0; i < payload.length; i++)
     payload[i] = (payload[i] as number) ^ (key[i & 3] as number);
   return [key, payload];
-}
-
-function asPacket(payload: Buffer): BlockingPacket {
-  const kind = payload[0];
-  if (kind === undefined || kind < 1 || kind > LAST_KIND) throw broken('a message of unknown kind');
-  return { kind, body: payload.subarray(1) };
-}
-
-function broken(what: string): ElsewhereError {
-  return new ElsewhereError(
-    'ERR_ELSEWHERE_PROTOCOL',
-    `the peer broke the protocol: it sent ${what}`,
-  );
 }

@@ -11,9 +11,11 @@ export interface BlockingPacket {
 export interface BlockingLink {
   /** Hands one whole packet to the kernel; blocks while its buffers are full. Throws ERR_ELSEWHERE_CONNECTION_LOST. */
   send(kind: number, head: Uint8Array, tail?: Uint8Array): void;
-  /** Blocks until a whole packet is there. Throws ERR_ELSEWHERE_CONNECTION_LOST at the end of the link. */
+  /**
+   * Blocks until a whole packet is there. Bodies may have Limit.HANDSHAKE bytes until a WELCOME has come, then MAX_PACKET:
+   * larger ones may stand right behind it. Whether to believe the welcome is decided before they are looked at.
+   * Throws ERR_ELSEWHERE_CONNECTION_LOST at the end of the link.
+   */
   receive(): BlockingPacket;
-  /** Largest packet body accepted from now on; starts at Limit.HANDSHAKE. */
-  setLimit(bytes: number): void;
   close(): void;
 }

@@ -249,8 +249,8 @@ export class Lane {
 
   /** Ends the lane: with a transport, after what was posted has left; `down` follows. */
   close(reason?: string): void {
-    this.flush();
-    if (reason !== undefined) this.farewell(reason);
+    if (reason === undefined) this.flush();
+    else this.farewell(reason);
     const transport = this.#transport;
     this.#end();
     transport?.close();

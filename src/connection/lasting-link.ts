@@ -2,7 +2,7 @@
  * A blocking link that lasts: when its socket is lost it blocks until another one is there, and sends again what did not
  * arrive. Above it there is only one endless link. It knows nothing of calls.
  */
-import { FIRST_SEQUENCED, Kind, MAX_PACKET } from '../wire/message.ts';
+import { FIRST_SEQUENCED, Kind } from '../wire/message.ts';
 import type { BlockingLink, BlockingPacket } from './blocking.ts';
 import type { HandshakePacket, HandshakeStep, LaneWelcome } from './handshake-steps.ts';
 import { Receipts, readReceipt } from './receipts.ts';
@@ -23,9 +23,7 @@ export function openLink(
 ): { readonly link: BlockingLink; readonly welcome: LaneWelcome } {
   const link = opener.open();
   try {
-    const welcome = drive(link, opener.handshake(received));
-    link.setLimit(MAX_PACKET);
-    return { link, welcome };
+    return { link, welcome: drive(link, opener.handshake(received)) };
   } catch (error) {
     link.close();
     throw error;

@@ -67,7 +67,6 @@ export function memoryBlockingLink(accept: (transport: Transport) => void): Bloc
             'the far side is in this same thread and its answer needs the event loop, which this blocking call holds: use the asynchronous form',
           );
     },
-    setLimit: () => undefined,
     close: () => end(),
   };
 }

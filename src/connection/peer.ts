@@ -262,14 +262,6 @@ export class Peer implements LaneOwner {
     this.#events.laneDown(lane, error);
     if (lane === this.main) for (const waiting of this.#barriers.keys()) this.#tellBehind(waiting);
   }
-
-  /** Ends a lane beside the main one: nobody waits for its answers any more. */
-  forget(lane: Lane): void {
-    lane.destroy();
-    for (const call of this.#running.get(lane)?.values() ?? []) call.cancel();
-    this.#running.delete(lane);
-    this.#barriers.delete(lane);
-  }
 }
 
 function asArgs(value: unknown): unknown[] {

@@ -13,6 +13,9 @@ export function isFinal(error: unknown): boolean {
   return FINAL.has(String((error as { code?: unknown } | null)?.code));
 }
 
+/** Milliseconds for which both sides keep a session without links, unless told otherwise. */
+export const DEFAULT_GRACE = 60_000;
+
 const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 5000;
 

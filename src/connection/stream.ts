@@ -5,6 +5,7 @@
 import { ElsewhereError } from '../base/errors.ts';
 import { Limit } from '../wire/message.ts';
 import type { ByteStream, StreamHandler } from './channel.ts';
+import { protocolError } from './protocol-error.ts';
 import { surface } from './surface.ts';
 
 /** What a stream needs of its session. */
@@ -170,10 +171,7 @@ export class SessionStream implements ByteStream {
   receiveData(bytes: Uint8Array): void {
     this.#inboxBytes += bytes.length;
     if (this.#inboxBytes + this.#consumed > Limit.STREAM_WINDOW) {
-      throw new ElsewhereError(
-        'ERR_ELSEWHERE_PROTOCOL',
-        'the peer broke the protocol: it sent more than its credit on a stream',
-      );
+      throw protocolError('more than its credit on a stream');
     }
     this.#receive({ bytes });
   }
@@ -213,10 +211,7 @@ export class SessionStream implements ByteStream {
   #receive(item: Incoming): void {
     if (this.#over) return;
     if (this.#endReceived) {
-      throw new ElsewhereError(
-        'ERR_ELSEWHERE_PROTOCOL',
-        'the peer broke the protocol: it sent something behind the end of a stream',
-      );
+      throw protocolError('something behind the end of a stream');
     }
     this.#inbox.push(item);
     if (this.#inbox.length === 1) this.#deliver();

@@ -214,10 +214,10 @@ export class SyncLane {
     if (!this.#closed) this.#link.farewell(reason);
   }
 
-  close(): void {
+  close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#link.close('the client closed the connection');
+    this.#link.close(reason);
   }
 }
 

@@ -24,7 +24,6 @@ process.on('uncaughtException', fail);
 function serve(transport: Transport): void {
   transport.events = {
     packet: (kind, bytes) => {
-      // Larger packets may follow before the thread that sleeps could allow them; it still decides whether to believe it.
       if (kind === Kind.WELCOME) transport.setLimit(MAX_PACKET);
       const body = ownCopy(bytes);
       tell({ kind, body }, [body.buffer]);
@@ -36,7 +35,6 @@ function serve(transport: Transport): void {
 
 function obey(transport: Transport, message: ToWorker): void {
   if (message === 'close') transport.close();
-  else if ('limit' in message) transport.setLimit(message.limit);
   else transport.send(message.kind, message.head, message.tail);
 }
 

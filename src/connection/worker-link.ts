@@ -27,7 +27,6 @@ export type FromWorker =
   | { readonly failure: { readonly code: string; readonly message: string } };
 export type ToWorker =
   | { readonly kind: number; readonly head: Uint8Array; readonly tail: Uint8Array | undefined }
-  | { readonly limit: number }
   | 'close';
 
 /** Milliseconds that a thread may need to start on a busy machine. */
@@ -112,10 +111,6 @@ class WorkerLink implements BlockingLink {
       'ERR_ELSEWHERE_TIMEOUT',
       `the worker thread for blocking calls was silent for ${this.#startLimit / 1000} s: it could not start here`,
     );
-  }
-
-  setLimit(bytes: number): void {
-    this.#port.postMessage({ limit: bytes } satisfies ToWorker);
   }
 
   close(): void {

@@ -2,6 +2,7 @@
 import { ElsewhereError } from '../base/errors.ts';
 import type { BlockingLink } from '../connection/blocking.ts';
 import { openBlocking } from '../connection/blocking-open.ts';
+import { DEFAULT_GRACE } from '../connection/redial.ts';
 import { tokenKey } from '../security/auth.ts';
 import { NearSession } from '../session/near-session.ts';
 import { parseEndpoint } from '../transport/endpoint.ts';
@@ -55,7 +56,7 @@ function newSession(url: string, options: ConnectOptions): NearSession {
     key: tokenKey(findToken(endpoint, options)),
     timeout,
     heartbeat: options.heartbeat ?? 5000,
-    grace: options.onDisconnect === 'fail' ? 0 : (options.grace ?? 60_000),
+    grace: options.onDisconnect === 'fail' ? 0 : (options.grace ?? DEFAULT_GRACE),
     dial: (signal, timeout) => openTransport(endpoint, { signal, timeout }),
     dialBlocking: (main) => dialBlocking(endpoint, main, timeout, options.sync),
   });

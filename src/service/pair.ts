@@ -1,5 +1,6 @@
 /** Two ends in one process, for tests: the same sessions over a transport in memory. */
 import { memoryBlockingLink } from '../connection/memory-link.ts';
+import { DEFAULT_GRACE } from '../connection/redial.ts';
 import type { AnyPatch } from '../patch.ts';
 import { tokenKey } from '../security/auth.ts';
 import { NearSession } from '../session/near-session.ts';
@@ -22,7 +23,7 @@ export async function connectPairWith(
     key: tokenKey(agent.token),
     timeout: 10_000,
     heartbeat: 0,
-    grace: options.grace ?? 60_000,
+    grace: options.grace ?? DEFAULT_GRACE,
     dial: async () => {
       const [near, far] = memoryPair();
       agent.accept(far, 'memory');

@@ -4,6 +4,7 @@ import { EventEmitter } from 'node:events';
 import { runDetached } from '../base/context.ts';
 import { ElsewhereError, isElsewhereError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
+import { DEFAULT_GRACE } from '../connection/redial.ts';
 import type { AnyPatch } from '../patch.ts';
 import { newToken, tokenKey } from '../security/auth.ts';
 import { mayUpgrade } from '../security/origin.ts';
@@ -28,7 +29,6 @@ export interface AgentOptions {
   readonly allowedHosts?: readonly string[];
 }
 
-const DEFAULT_GRACE = 60_000;
 /** More than this many links that have not proven themselves are dropped at once. */
 const MAX_UNAUTHENTICATED = 64;
 /** A wrong token costs at least this long, so that guessing is slow. */

@@ -306,7 +306,7 @@ export class NearSession implements Channel {
 
   #leave(): void {
     this.#closing = true;
-    this.#sync.close();
+    this.#sync.close(GOOD_BYE);
     if (this.#state === 'up') this.#core.main.close(GOOD_BYE);
     else this.#end(closedHere());
   }
@@ -330,7 +330,7 @@ export class NearSession implements Channel {
     open.delete(this);
     this.#abort.abort(reason);
     this.#heartbeat?.stop();
-    this.#sync.close();
+    this.#sync.close(GOOD_BYE);
     this.#core.main.destroy();
     this.#core.lose(reason);
     this.#applyHold();
