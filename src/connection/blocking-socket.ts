@@ -3,6 +3,7 @@
  * length-framed (tcp, unix); blocking-ws.ts puts WebSocket frames on the same bytes.
  */
 import { getSystemErrorName } from 'node:util';
+import { runLocally } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import { connectPipe, connectTcp, type NativeHandle } from '../base/native-sockets.ts';
 import { originals } from '../base/originals.ts';
@@ -87,7 +88,8 @@ export class BlockingSocket {
     const known =
       code !== 'ENOTCONN' || endpoint.scheme !== 'unix'
         ? code
-        : originals.fs.existsSync(endpoint.path)
+        : // In a scope this would ask the far side, over the very link that has just failed.
+          runLocally(() => originals.fs.existsSync(endpoint.path))
           ? 'ECONNREFUSED'
           : 'ENOENT';
     return unreachable(

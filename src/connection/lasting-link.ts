@@ -2,6 +2,7 @@
  * A blocking link that lasts: when its socket is lost it blocks until another one is there, and sends again what did not
  * arrive. Above it there is only one endless link. It knows nothing of calls.
  */
+import { runLocally } from '../base/context.ts';
 import { FIRST_SEQUENCED, Kind } from '../wire/message.ts';
 import type { BlockingLink, BlockingPacket } from './blocking.ts';
 import type { HandshakePacket, HandshakeStep, LaneWelcome } from './handshake-steps.ts';
@@ -16,11 +17,17 @@ export interface LinkOpener extends Persistence {
   handshake(received: number): Generator<HandshakeStep, LaneWelcome, HandshakePacket>;
 }
 
-/** Dials and shakes hands. Throws what either throws. */
-export function openLink(
-  opener: LinkOpener,
-  received: number,
-): { readonly link: BlockingLink; readonly welcome: LaneWelcome } {
+interface OpenLink {
+  readonly link: BlockingLink;
+  readonly welcome: LaneWelcome;
+}
+
+/** Dials and shakes hands, as local code: in a scope its own look at a file would be a blocking call again. Throws what either throws. */
+export function openLink(opener: LinkOpener, received: number): OpenLink {
+  return runLocally(() => dialAndGreet(opener, received));
+}
+
+function dialAndGreet(opener: LinkOpener, received: number): OpenLink {
   const link = opener.open();
   try {
     return { link, welcome: drive(link, opener.handshake(received)) };

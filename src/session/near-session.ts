@@ -3,7 +3,7 @@
  * needed. What the layers above see of it is the `Channel`.
  */
 import { randomBytes } from 'node:crypto';
-import { runDetached, runLocally } from '../base/context.ts';
+import { runDetached } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import type { BlockingLink } from '../connection/blocking.ts';
 import { catchUp } from '../connection/catch-up.ts';
@@ -87,7 +87,7 @@ export class NearSession implements Channel {
       goAway: (reason) => (this.#goAway = reason),
     });
     const opener = (lane: LaneName): LinkOpener => ({
-      open: () => runLocally(() => options.dialBlocking(this.#core.main.transport)),
+      open: () => options.dialBlocking(this.#core.main.transport),
       handshake: (received) => this.#handshake(lane, received),
       // Nothing is lost yet where nobody has answered.
       patience: () => (this.#peer === undefined ? 0 : this.#grace),
@@ -188,6 +188,8 @@ export class NearSession implements Channel {
 
   #laneDown(error: Error | undefined): void {
     this.#heartbeat?.stop();
+    // The sync lane was first to know that all is lost; this is only the echo.
+    if (this.#reason !== undefined) return;
     const fault = this.#core.main.fault;
     const final = this.#closing || this.#goAway !== undefined || this.#grace === 0;
     if (final || fault !== undefined) return this.#end(this.#explain(fault ?? error));

@@ -2,41 +2,13 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { type Connection, type ConnectOptions, connect, withRemote } from '../../src/index.ts';
+import { type Connection, connect, withRemote } from '../../src/index.ts';
 import { startAgent, type TestAgent } from '../kit/agent.ts';
 import { suite } from '../kit/suite.ts';
-
-interface Kind {
-  readonly name: string;
-  readonly listen: string;
-  readonly options?: ConnectOptions;
-  /** Rewrites the URL that the agent printed. */
-  readonly dial?: (url: string) => string;
-}
-
-const KINDS: readonly Kind[] = [
-  { name: 'ws', listen: 'ws://127.0.0.1:0' },
-  {
-    name: 'ws by name',
-    listen: 'ws://127.0.0.1:0',
-    dial: (url) => url.replace('127.0.0.1', 'localhost'),
-  },
-  { name: 'tcp', listen: 'tcp://127.0.0.1:0' },
-  { name: 'unix', listen: `unix:/tmp/elsewhere-sync-${process.pid}.sock` },
-  { name: 'worker', listen: 'ws://127.0.0.1:0', options: { sync: 'worker' } },
-];
-
-// Beyond loopback WebSocket frames are masked; this machine's own address will do, where it has one.
-const address = Object.values(networkInterfaces())
-  .flatMap((list) => list ?? [])
-  .find(({ internal, family }) => !internal && family === 'IPv4')?.address;
-process.env['ELSEWHERE_INSECURE'] = '1';
-const ALL: readonly Kind[] =
-  address === undefined ? KINDS : [...KINDS, { name: 'masked ws', listen: `ws://${address}:0` }];
+import { LINK_KINDS } from './link-kinds.ts';
 
 const large = randomBytes(64 * 1024 * 1024);
 const digest = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex');
@@ -44,8 +16,8 @@ const digest = (bytes: Uint8Array): string => createHash('sha1').update(bytes).d
 /** The agent's sockets, but for those that it listens on; in the order in which they came. */
 const LINKS = 'process._getActiveHandles().filter((handle) => handle.server)';
 
-for (const { name, listen, options = {}, dial = (url: string) => url } of ALL) {
-  const test = suite(`connection/sync-lane over ${name}`, { limit: 30_000 });
+for (const { name, listen, options = {}, dial = (url: string) => url } of LINK_KINDS) {
+  const test = suite(`connection/sync-lane over ${name}`, { limit: 30_000, fileLimit: 120_000 });
   let agent: TestAgent;
   let conn: Connection;
   const far = <R>(fn: () => R): R => withRemote(conn, { except: ['stdio'] }, fn);
