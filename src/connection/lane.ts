@@ -100,6 +100,11 @@ export class Lane {
     return this.#transport !== undefined && !this.#congested && this.#ring.bytes < MAX_KEPT;
   }
 
+  /** Throws ERR_ELSEWHERE_PROTOCOL if the peer cannot have received so many of our packets. Changes nothing. */
+  checkReceived(count: number): void {
+    this.#ring.check(count);
+  }
+
   /**
    * Takes over an authenticated transport, whose peer has received `count` of our packets: the others are sent again.
    * Throws ERR_ELSEWHERE_PROTOCOL for a count that cannot be true.

@@ -41,13 +41,18 @@ export class ReplayRing {
     this.#bytes += head.length + (tail?.length ?? 0);
   }
 
-  /** The peer has the first `count` packets. Throws ERR_ELSEWHERE_PROTOCOL for a count that cannot be true. */
-  free(count: number): void {
+  /** Throws ERR_ELSEWHERE_PROTOCOL for a count of received packets that cannot be true. */
+  check(count: number): void {
     if (!Number.isSafeInteger(count) || count < this.#freed || count > this.pushed)
       throw new ElsewhereError(
         'ERR_ELSEWHERE_PROTOCOL',
         'the peer broke the protocol: it acknowledged packets that were never sent, or took an acknowledgement back',
       );
+  }
+
+  /** The peer has the first `count` packets. Throws as `check` does. */
+  free(count: number): void {
+    this.check(count);
     for (; this.#freed < count; this.#freed++) {
       const { head, tail } = this.#packets[this.#start] as Packet;
       this.#bytes -= head.length + (tail?.length ?? 0);

@@ -95,9 +95,16 @@ export class FarSession {
     return this.#seats.get(lane)?.secrets;
   }
 
-  /** Gives a lane its first link, or a new one in place of one that was lost. `welcome` is sent before anything else. */
+  /** Gives a lane its first link, or a new one in place of one that was lost. `welcome` is sent before anything else. Throws _PROTOCOL or _CLOSED. */
   attach(transport: Transport, admission: Admission, self: PeerInfo): void {
     const seat = this.#seat(admission);
+    try {
+      seat.lane.checkReceived(admission.received);
+    } catch (error) {
+      // The links that the session has stay as they are. One that has none yet never gets one from this client.
+      if (!this.#connected && this.#patience === undefined) this.end();
+      throw error;
+    }
     // A link that only seems to live must not receive anything more: it would not be counted.
     seat.lane.detach();
     const { proven, next } = admission;

@@ -1,0 +1,93 @@
+// What a link claims when it joins its session is checked before anything of the session changes.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Server, serve } from '../../src/index.ts';
+import { tokenKey } from '../../src/security/auth.ts';
+import { driveHandshake } from '../../src/session/drive.ts';
+import { clientHandshake, type Resumption, type Welcome } from '../../src/session/handshake.ts';
+import { selfInfo } from '../../src/session/self.ts';
+import { parseEndpoint } from '../../src/transport/endpoint.ts';
+import { openTransport } from '../../src/transport/open.ts';
+import type { Transport } from '../../src/transport/transport.ts';
+import { suite } from '../kit/suite.ts';
+
+const test = suite('session/attach');
+let server: Server;
+
+test.before.each(async () => {
+  server = await serve({ listen: 'tcp://127.0.0.1:0', grace: 100 });
+});
+test.after.each(() => server.close());
+
+interface Joined {
+  readonly transport: Transport;
+  readonly welcome: Welcome;
+}
+
+/** A link whose client says that it has received so many packets. */
+async function join(session: string, received: number, resumption?: Resumption): Promise<Joined> {
+  const endpoint = parseEndpoint(server.url, 'connect');
+  const transport = await openTransport(endpoint, { timeout: 2000 });
+  const steps = clientHandshake({
+    key: tokenKey(server.token),
+    session,
+    lane: 'main',
+    self: selfInfo(),
+    received,
+    resumption,
+  });
+  return new Promise((resolve, reject) => {
+    driveHandshake(transport, steps, { timeout: 2000, who: 'agent' }, (error, welcome) => {
+      if (welcome === undefined) reject(error);
+      else resolve({ transport, welcome });
+    });
+  });
+}
+
+const newId = (): string => randomBytes(16).toString('hex');
+const impossible = { code: 'ERR_ELSEWHERE_PROTOCOL', message: /never sent/ };
+
+test('a new session whose client has received packets already is refused, and nothing of it stays', async () => {
+  await assert.rejects(join(newId(), 5), impossible);
+  assert.equal(server.connections.length, 0);
+});
+
+test('an impossible count leaves the link that the session has, and its grace', async () => {
+  const id = newId();
+  const { transport, welcome } = await join(id, 0);
+  let closed = false;
+  transport.events = {
+    packet: () => undefined,
+    drain: () => undefined,
+    close: () => (closed = true),
+  };
+  await assert.rejects(join(id, 99, welcome.resumption), impossible);
+  await sleep(150);
+  assert.equal(closed, false);
+  assert.deepEqual(
+    server.connections.map((each) => each.id),
+    [id],
+  );
+  const gone = new Promise((resolve) => server.on('disconnect', resolve));
+  transport.destroy();
+  await gone;
+  assert.equal(server.connections.length, 0);
+});
+
+test('a session that waits for its client goes on waiting, as long as before', async () => {
+  const id = newId();
+  const { transport, welcome } = await join(id, 0);
+  const gone = new Promise((resolve) => server.on('disconnect', resolve));
+  transport.events = {
+    packet: () => undefined,
+    drain: () => undefined,
+    close: () => undefined,
+  };
+  transport.destroy();
+  await sleep(30);
+  await assert.rejects(join(id, 99, welcome.resumption), impossible);
+  await gone;
+});
+
+test.run();
