@@ -1,6 +1,6 @@
 /** All patches, in the order of substitution. */
 import type { AnyPatch } from '../src/patch.ts';
-import { childProcessPatch } from './child-process.ts';
+import { childProcessPatch } from './child-process/index.ts';
 import { dnsPatch } from './dns/index.ts';
 import { fetchPatch } from './fetch.ts';
 import { fsPatch } from './fs/index.ts';

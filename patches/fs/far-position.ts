@@ -1,5 +1,6 @@
 /** Where the program is in a far file, while part of the file was sent along with `open`. */
-import type { FarFile } from './descriptors.ts';
+import type { FarDescriptor } from '../../src/base/far-handles.ts';
+import { type FarFile, openFile } from './descriptors.ts';
 
 /** Reads from what came along: that is the whole file, so a short answer is its end. Undefined if it is stale. */
 export function readAhead(
@@ -31,4 +32,16 @@ export function takeSkip(file: FarFile): number {
   const { skip } = file;
   file.skip = 0;
   return skip;
+}
+
+/** For other patches that use an open far file over there. */
+export function farFileOf(descriptor: number): FarDescriptor | undefined {
+  const file = openFile(descriptor);
+  if (file?.kind !== 'far') return undefined;
+  const { target, id } = file;
+  const settle = (): void => {
+    const skip = takeSkip(file);
+    if (skip > 0) target.callSync('read', id, 0, -1, skip);
+  };
+  return { connection: target.connection, id, settle };
 }

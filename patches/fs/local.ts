@@ -1,8 +1,10 @@
 /** The local half: every function of Node's fs binding that touches files, and the few public ones above it. */
+import { provideDescriptors } from '../../src/base/far-handles.ts';
 import type { FsContext } from './api.ts';
 import { type BindingFunction, type FsBinding, fsBinding } from './binding.ts';
 import { replaceDirectories } from './directory.ts';
 import { type Operation, substitute } from './dispatch.ts';
+import { farFileOf } from './far-position.ts';
 import { closeOperation, FILE_OPERATIONS, fileOperation } from './file-operations.ts';
 import { replaceJobs } from './jobs.ts';
 import { watchLoader } from './loader.ts';
@@ -27,6 +29,7 @@ export function fsLocal(given: FsContext, version: string = process.versions.nod
     context.replace(binding, name, substitute(binding, original as BindingFunction, operation));
   }
   guardUnknown(context, binding, new Set(table.keys()));
+  provideDescriptors(farFileOf);
   watchLoader(context);
   replaceJobs(context, binding);
   replaceTrees(context, typeof binding['readdirRecursive'] === 'function');

@@ -48,6 +48,11 @@ export class Held {
     return file;
   }
 
+  /** The system's number of an open file. */
+  descriptor(id: number): number | undefined {
+    return this.#files.get(id)?.descriptor;
+  }
+
   takeFile(id: number): HeldFile {
     const file = this.file(id, 'close');
     this.#files.delete(id);

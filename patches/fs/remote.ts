@@ -1,4 +1,5 @@
 /** The remote half: plain functions over this machine's `fs`. What the peer opened is closed when its session ends. */
+import { provideHeld } from '../../src/base/far-handles.ts';
 import type { RemoteContext, RemoteHalf } from '../../src/patch.ts';
 import type { FsApi, FsStreams } from './api.ts';
 import { Held } from './remote-files.ts';
@@ -16,6 +17,7 @@ export function fsRemote(
   const held = new Held();
   const choose = choosing(alwaysNow);
   context.onEnd(() => held.closeAll());
+  provideHeld(context, (id) => held.descriptor(id));
   const { watch, ...streams } = watchHandlers(context);
   return {
     calls: {

@@ -3,10 +3,10 @@
  * to the far side. It holds the state of one connection; the handle only passes calls on.
  */
 import { AsyncResource } from 'node:async_hooks';
+import { enqueue } from '../../src/base/event-queue.ts';
 import type { ByteStream, StreamHandler, Target } from '../../src/patch.ts';
 import type { Address, Command, Dial, NetCalls, NetStreams, Report } from './api.ts';
 import { addressError, errnoOf, isSystemCode, systemError } from './errno.ts';
-import { enqueue } from './event-queue.ts';
 import type { Failure } from './inbox.ts';
 import type { ConnectRequest, NativeHandle, NativeStream } from './internals.ts';
 import { Outbox } from './outbox.ts';

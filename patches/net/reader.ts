@@ -2,7 +2,7 @@
  * The reading half of a remote socket: keeps what arrives while nobody reads, hands it on one native call at a time, and
  * makes the far side wait when too much is unread.
  */
-import { enqueue } from './event-queue.ts';
+import { enqueue } from '../../src/base/event-queue.ts';
 import { type Arrival, type Failure, Inbox } from './inbox.ts';
 import type { NativeStream } from './internals.ts';
 

@@ -2,6 +2,7 @@
  * process.stdout, stderr, stdin and console per scope. Three ways lead to a standard stream: the accessor on process,
  * console's private copy of it, and a reference that somebody took earlier; all three are covered.
  */
+import { markFarStandard } from '../../src/base/far-handles.ts';
 import type { LocalContext, ScopeView, Target } from '../../src/patch.ts';
 import type { StdioCalls, StdioStreams } from './api.ts';
 import { RemoteInput } from './input.ts';
@@ -28,6 +29,7 @@ export function stdioLocal(context: Context): void {
       stdout: new RemoteOutput(target, 1),
       stderr: new RemoteOutput(target, 2),
     };
+    for (const stream of Object.values(set)) markFarStandard(stream, target.connection);
     outputs.add(set.stdout).add(set.stderr);
     remoteSets.set(target.connection, set);
     return set;

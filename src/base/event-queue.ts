@@ -1,5 +1,5 @@
 /**
- * The order in which remote sockets hear of things: one event, then Node lets ticks and microtasks drain, then the next,
+ * The order in which remote sockets and pipes hear of things: one event, then Node lets ticks and microtasks drain, then the next,
  * as it is after each native callback. `await once(socket, 'connect')` relies on it to see data of the same packet.
  * It knows nothing of sockets.
  */

@@ -1,0 +1,27 @@
+/**
+ * Under `elsewhere run` the Node programs that a program starts are local programs that follow their parent's scope. That
+ * works through the environment, so an environment of their own must not lose it.
+ */
+
+const FOLLOWING = ['ELSEWHERE_URL', 'ELSEWHERE_TOKEN', 'ELSEWHERE_RUN'] as const;
+
+/** The pairs with what makes a Node program enter the scope, where they lack it. */
+export function following(pairs: readonly string[]): string[] {
+  const names = new Set(pairs.map((pair) => pair.slice(0, pair.indexOf('='))));
+  const missing = FOLLOWING.filter((name) => !names.has(name) && process.env[name] !== undefined);
+  if (missing.length === 0) return [...pairs];
+  const preload = preloadOption();
+  const own = pairs.find((pair) => pair.startsWith('NODE_OPTIONS='))?.slice('NODE_OPTIONS='.length);
+  const rest = pairs.filter((pair) => !pair.startsWith('NODE_OPTIONS='));
+  const options = [preload, own].filter(Boolean).join(' ');
+  return [
+    ...rest,
+    ...missing.map((name) => `${name}=${process.env[name]}`),
+    `NODE_OPTIONS=${options}`,
+  ];
+}
+
+/** The part of our own NODE_OPTIONS that names the preload: `elsewhere run` puts it first. */
+function preloadOption(): string {
+  return /^--require (?:"(?:[^"\\]|\\.)*"|\S+)/.exec(process.env['NODE_OPTIONS'] ?? '')?.[0] ?? '';
+}

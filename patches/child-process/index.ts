@@ -1,0 +1,14 @@
+/**
+ * The child_process patch: children of a scope run on the far side. Node's own JavaScript (spawn, exec, fork, timeouts,
+ * events) stays in use above a process handle and pipes that lead there.
+ */
+import { type AnyPatch, definePatch } from '../../src/patch.ts';
+import type { ChildCalls, ChildStreams } from './api.ts';
+import { childLocal } from './local.ts';
+import { childRemote } from './remote.ts';
+
+export const childProcessPatch: AnyPatch = definePatch<ChildCalls, ChildStreams>({
+  name: 'child_process',
+  local: childLocal,
+  remote: childRemote,
+});

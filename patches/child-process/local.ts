@@ -1,0 +1,93 @@
+/**
+ * The local half. All of `child_process` comes down to two native functions: `spawn` of the process handle under
+ * `ChildProcess`, and `spawn` of the blocking forms. Both are replaced; what is above them stays Node's.
+ */
+import nodeChildProcess from 'node:child_process';
+import { ElsewhereError } from '../../src/base/errors.ts';
+import { nodeBinding } from '../../src/base/node-binding.ts';
+import type { ChildContext, ChildTarget } from './api.ts';
+import { type NativeProcess, processPrototype, readSpawnArguments } from './binding.ts';
+import { following } from './following.ts';
+import { spawnFar } from './spawn.ts';
+import { runFar, type SyncOptions } from './sync.ts';
+
+/** What `ChildProcess.prototype.spawn` is told; changed in place by Node's own code. */
+interface SpawnOptions {
+  readonly env?: object | undefined;
+  envPairs?: string[] | undefined;
+}
+
+interface Child {
+  send?(message: unknown, handle?: unknown, ...rest: unknown[]): boolean;
+}
+
+export function childLocal(context: ChildContext): void {
+  /** True while a child is started whose environment its starter gave. */
+  let explicit = false;
+  const prototype = nodeChildProcess.ChildProcess.prototype as unknown as {
+    spawn(this: Child, options: SpawnOptions): unknown;
+  };
+  const { spawn } = prototype;
+  context.replace(prototype, 'spawn', function spawnInScope(this: Child, options: SpawnOptions) {
+    const target = context.target();
+    if (target === undefined || typeof options !== 'object' || options === null)
+      return spawn.call(this, options);
+    if (staysHere(target)) return spawn.call(this, followed(options));
+    explicit = options.env !== undefined && options.env !== null;
+    try {
+      return spawn.call(this, options);
+    } finally {
+      explicit = false;
+      refuseHandles(this);
+    }
+  });
+  replaceNative(context, () => explicit);
+  replaceSync(context);
+}
+
+function replaceNative(context: ChildContext, explicit: () => boolean): void {
+  const native = processPrototype();
+  const { spawn } = native;
+  context.replace(native, 'spawn', function spawnProcess(this: NativeProcess, ...args: unknown[]) {
+    const target = context.target();
+    if (target === undefined || staysHere(target)) return Reflect.apply(spawn, this, args);
+    return spawnFar(target, this, readSpawnArguments(args), explicit());
+  });
+}
+
+function replaceSync(context: ChildContext): void {
+  // Captured by lib/internal/child_process.js as an object, so its function can be replaced.
+  const binding = nodeBinding<{ spawn(options: SyncOptions): unknown }>('spawn_sync');
+  if (binding === undefined) return;
+  const { spawn } = binding;
+  context.replace(binding, 'spawn', (options: SyncOptions) => {
+    const target = context.target();
+    if (target === undefined) return spawn.call(binding, options);
+    if (staysHere(target)) return spawn.call(binding, followed(options));
+    return runFar(target, options);
+  });
+}
+
+/** Children of a whole program under `elsewhere run` are local programs that follow. */
+function staysHere(target: ChildTarget): boolean {
+  return target.scope.isDefault;
+}
+
+function followed<T extends SpawnOptions>(options: T): T {
+  if (Array.isArray(options.envPairs)) options.envPairs = following(options.envPairs);
+  return options;
+}
+
+/** Refused before Node takes the handle from its socket, which would be lost. */
+function refuseHandles(child: Child): void {
+  const { send } = child;
+  if (typeof send !== 'function') return;
+  child.send = function (this: Child, message, handle, ...rest): boolean {
+    if (typeof handle === 'object' && handle !== null)
+      throw new ElsewhereError(
+        'ERR_ELSEWHERE_UNSUPPORTED',
+        'a socket or server of this process cannot be sent to a child on the far side: send data, or start the child here with withLocal()',
+      );
+    return send.call(this, message, handle, ...rest);
+  };
+}
