@@ -55,7 +55,10 @@ class Run {
   #gathered = 0;
   /** Pipes that are not at their end, and the process itself. */
   #open = 1;
+  /** Why it was stopped. */
   #error: string | null = null;
+  /** The first failure of a pipe, which stops nothing. */
+  #pipeError: string | null = null;
   #result: SyncResult | undefined;
   #wake: (() => void) | undefined;
 
@@ -93,7 +96,7 @@ class Run {
   #finished(): SyncResult | null {
     if (this.#result === undefined) return null;
     const output = this.#output.map((parts) => (parts === null ? null : Buffer.concat(parts)));
-    return { ...this.#result, output, error: this.#error };
+    return { ...this.#result, output, error: this.#error ?? this.#pipeError };
   }
 
   #attach(pipe: NativePipe, index: number): nodeNet.Socket {
@@ -107,8 +110,10 @@ class Run {
       socket.once('close', () => this.#closedOne());
       socket.on('end', () => socket.destroy());
     }
-    // A child that reads no more is no failure.
-    socket.on('error', () => socket.destroy());
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#pipeError ??= error.code ?? 'EPIPE';
+      socket.destroy();
+    });
     const input = this.#launch.input[index];
     if (input) socket.end(input);
     else if (index === 0) socket.end();

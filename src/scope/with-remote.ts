@@ -112,7 +112,7 @@ function composedScope(composition: Composition): Scope {
     const choice = composition[patch.name] ?? composition[patch.follows ?? patch.name];
     if (choice !== undefined) setRoute(routes, patch.name, choice);
   }
-  const files = routes.get('fs');
+  const files = routes.get('fs') ?? routes.get('child_process');
   return new Scope({
     routes,
     cwd: files === undefined ? (outer?.cwd ?? '/') : startDirectory(outer, files),
