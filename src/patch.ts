@@ -35,9 +35,17 @@ export interface ScopeView {
   cwd: string;
   /** What the scope's options say about stdio: 'remote' is the default. */
   readonly stdio: StdioChoice;
+  /** Where children of a whole program run; undefined in the scopes of `withRemote`: on the far side. */
+  readonly children?: ChildrenChoice | undefined;
   /** Runs `fn`, and everything it starts, in this scope. */
   run<R>(fn: () => R): R;
 }
+
+/**
+ * 'follow': Node programs, and programs at paths that are local, run here and enter the same scope; all others run on the
+ * far side. 'remote': all run there. 'local': all run here.
+ */
+export type ChildrenChoice = 'follow' | 'remote' | 'local';
 
 export interface StdioStreams {
   stdin?: NodeJS.ReadableStream;

@@ -7,16 +7,16 @@ import { patches } from '../patches/index.ts';
 import { RUN_VARIABLE } from './cli/run-environment.ts';
 import { install, setPatches } from './scope/installer.ts';
 import { programRules } from './scope/program-rules.ts';
-import { enterDefaultScope, type RemoteOptions } from './scope/with-remote.ts';
+import { enterDefaultScope, type ProgramOptions } from './scope/with-remote.ts';
 import { connectBlocking } from './service/connect.ts';
 
 setPatches(patches);
 const settings = process.env[RUN_VARIABLE];
 const url = process.env['ELSEWHERE_URL'];
 if (settings === undefined || url === undefined) install();
-else enter(url, JSON.parse(settings) as RemoteOptions);
+else enter(url, JSON.parse(settings) as ProgramOptions);
 
-function enter(agent: string, options: RemoteOptions): void {
+function enter(agent: string, options: ProgramOptions): void {
   const own = dirname(new URL(import.meta.url).pathname);
   const connection = connectBlocking(agent);
   enterDefaultScope(connection, { ...options, paths: programRules(options.paths ?? {}, own) });

@@ -2,8 +2,20 @@
  * Under `elsewhere run` the Node programs that a program starts are local programs that follow their parent's scope. That
  * works through the environment, so an environment of their own must not lose it.
  */
+import { basename } from 'node:path';
+import type { ChildContext, ChildTarget } from './api.ts';
 
 const FOLLOWING = ['ELSEWHERE_URL', 'ELSEWHERE_TOKEN', 'ELSEWHERE_RUN'] as const;
+
+/** Whether a child of that program runs here. */
+export function staysHere(context: ChildContext, target: ChildTarget, file: unknown): boolean {
+  const { children } = target.scope;
+  if (children !== 'follow') return children === 'local';
+  if (typeof file !== 'string' || file === process.execPath) return true;
+  if (/^node(?:\.exe)?$/.test(basename(file))) return true;
+  // The program's own package, node_modules: what it finds there, it may run there.
+  return file.includes('/') && context.decide(file, 'spawn') === undefined;
+}
 
 /** The pairs with what makes a Node program enter the scope, where they lack it. */
 export function following(pairs: readonly string[]): string[] {

@@ -5,14 +5,15 @@
 import nodeChildProcess from 'node:child_process';
 import { ElsewhereError } from '../../src/base/errors.ts';
 import { nodeBinding } from '../../src/base/node-binding.ts';
-import type { ChildContext, ChildTarget } from './api.ts';
+import type { ChildContext } from './api.ts';
 import { type NativeProcess, processPrototype, readSpawnArguments } from './binding.ts';
-import { following } from './following.ts';
+import { following, staysHere } from './following.ts';
 import { spawnFar } from './spawn.ts';
 import { runFar, type SyncOptions } from './sync.ts';
 
 /** What `ChildProcess.prototype.spawn` is told; changed in place by Node's own code. */
 interface SpawnOptions {
+  readonly file?: unknown;
   readonly env?: object | undefined;
   envPairs?: string[] | undefined;
 }
@@ -32,7 +33,7 @@ export function childLocal(context: ChildContext): void {
     const target = context.target();
     if (target === undefined || typeof options !== 'object' || options === null)
       return spawn.call(this, options);
-    if (staysHere(target)) return spawn.call(this, followed(options));
+    if (staysHere(context, target, options.file)) return spawn.call(this, followed(options));
     explicit = options.env !== undefined && options.env !== null;
     try {
       return spawn.call(this, options);
@@ -50,8 +51,10 @@ function replaceNative(context: ChildContext, explicit: () => boolean): void {
   const { spawn } = native;
   context.replace(native, 'spawn', function spawnProcess(this: NativeProcess, ...args: unknown[]) {
     const target = context.target();
-    if (target === undefined || staysHere(target)) return Reflect.apply(spawn, this, args);
-    return spawnFar(target, this, readSpawnArguments(args), explicit());
+    if (target === undefined) return Reflect.apply(spawn, this, args);
+    const told = readSpawnArguments(args);
+    if (staysHere(context, target, told.file)) return Reflect.apply(spawn, this, args);
+    return spawnFar(target, this, told, explicit());
   });
 }
 
@@ -63,14 +66,9 @@ function replaceSync(context: ChildContext): void {
   context.replace(binding, 'spawn', (options: SyncOptions) => {
     const target = context.target();
     if (target === undefined) return spawn.call(binding, options);
-    if (staysHere(target)) return spawn.call(binding, followed(options));
+    if (staysHere(context, target, options.file)) return spawn.call(binding, followed(options));
     return runFar(target, options);
   });
-}
-
-/** Children of a whole program under `elsewhere run` are local programs that follow. */
-function staysHere(target: ChildTarget): boolean {
-  return target.scope.isDefault;
 }
 
 function followed<T extends SpawnOptions>(options: T): T {

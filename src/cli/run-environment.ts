@@ -1,5 +1,5 @@
 /** What `elsewhere run` tells the program's preload, through the environment so that children follow by themselves. */
-import type { RemoteOptions } from '../scope/with-remote.ts';
+import type { ProgramOptions } from '../scope/with-remote.ts';
 
 /** Name of the variable that holds the options as JSON; its presence makes the preload enter a scope. */
 export const RUN_VARIABLE = 'ELSEWHERE_RUN';
@@ -9,7 +9,7 @@ export interface RunSettings {
   readonly token: string | undefined;
   /** Absolute path of the preload. */
   readonly register: string;
-  readonly options: { readonly [K in keyof RemoteOptions]: RemoteOptions[K] | undefined };
+  readonly options: { readonly [K in keyof ProgramOptions]: ProgramOptions[K] | undefined };
 }
 
 /** The environment of the program. `--require`, because `--import` is skipped by eval workers (Node 20-26). */

@@ -1,5 +1,6 @@
 /** `elsewhere run`: an unmodified program whose files and sockets are the far side's. */
 import { originals } from '../base/originals.ts';
+import type { ChildrenChoice } from '../patch.ts';
 import { connect } from '../service/connect.ts';
 import {
   agentUrl,
@@ -23,6 +24,7 @@ const OPTIONS: OptionTable = {
   map: { type: 'string', multiple: true },
   cwd: { type: 'string' },
   stdio: { type: 'string' },
+  children: { type: 'string' },
   'token-file': { type: 'string' },
 };
 
@@ -39,9 +41,11 @@ const HELP = `elsewhere run: runs a program here whose files and sockets are the
   --map FROM=TO      paths below FROM are read and written below TO on the far side
   --cwd DIR          working directory on the far side; default the agent's
   --stdio WHERE      local (default) or remote
+  --children WHERE   follow (default): Node programs that it starts run here and follow it, other commands run on
+                     the far side; remote: all run there; local: all run here
   --token-file FILE  the token, if the URL has none
 
-The program's exit code, signals and standard streams are its own. Node programs that it starts follow.
+The program's exit code, signals and standard streams are its own.
 Exit codes of elsewhere itself: 2 usage, 69 cannot connect, 77 not allowed, 127 no such program.`;
 
 export const runCommand: Command = {
@@ -55,6 +59,8 @@ export const runCommand: Command = {
       throw new UsageError('run what? elsewhere run --on URL -- node app.js');
     const stdio = optional(values['stdio']) ?? 'local';
     if (stdio !== 'local' && stdio !== 'remote') throw new UsageError('--stdio is local or remote');
+    const children = optional(values['children']) ?? 'follow';
+    if (!isChildrenChoice(children)) throw new UsageError('--children is follow, remote or local');
     const url = agentUrl(optional(values['on']));
     const { token } = tokenOption(values['token-file']);
     await checkAgent(url, token);
@@ -64,6 +70,7 @@ export const runCommand: Command = {
       register,
       options: {
         stdio,
+        children,
         patches: names(values['patch']),
         except: names(values['except']),
         cwd: optional(values['cwd']),
@@ -78,6 +85,10 @@ export const runCommand: Command = {
     return start(command, args, env);
   },
 };
+
+function isChildrenChoice(value: string): value is ChildrenChoice {
+  return value === 'follow' || value === 'remote' || value === 'local';
+}
 
 /** Fails here, with one clear line, rather than inside the program. */
 async function checkAgent(url: string, token: string | undefined): Promise<void> {

@@ -1,7 +1,7 @@
 /** A scope: for each patch, where its operations go. Immutable but for its working directory. */
 import { runInContext } from '../base/context.ts';
 import type { Channel } from '../connection/channel.ts';
-import type { ScopeView, StdioChoice } from '../patch.ts';
+import type { ChildrenChoice, ScopeView, StdioChoice } from '../patch.ts';
 import type { PathRules } from './path-rules.ts';
 import { PatchTarget } from './target.ts';
 
@@ -12,6 +12,7 @@ export interface ScopeInit {
   readonly stdio: StdioChoice;
   readonly rules?: PathRules | undefined;
   readonly isDefault?: boolean;
+  readonly children?: ChildrenChoice | undefined;
 }
 
 let lastId = 0;
@@ -22,6 +23,7 @@ export class Scope implements ScopeView {
   readonly routes: ReadonlyMap<string, Channel>;
   readonly stdio: StdioChoice;
   readonly rules: PathRules | undefined;
+  readonly children: ChildrenChoice | undefined;
   cwd: string;
   readonly #targets = new Map<string, PatchTarget>();
 
@@ -30,6 +32,7 @@ export class Scope implements ScopeView {
     this.cwd = init.cwd;
     this.stdio = init.stdio;
     this.rules = init.rules;
+    this.children = init.children;
     this.isDefault = init.isDefault ?? false;
     for (const [name, channel] of init.routes)
       this.#targets.set(name, new PatchTarget(name, this, channel));

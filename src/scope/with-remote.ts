@@ -3,7 +3,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { currentContext, LOCAL, runInContext, setFallbackContext } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import type { Channel } from '../connection/channel.ts';
-import type { AnyPatch, ScopeView, StdioChoice } from '../patch.ts';
+import type { AnyPatch, ChildrenChoice, ScopeView, StdioChoice } from '../patch.ts';
 import { currentScope, install, knownPatches } from './installer.ts';
 import { type PathOptions, PathRules } from './path-rules.ts';
 import { Scope } from './scope.ts';
@@ -25,6 +25,12 @@ export interface RemoteOptions {
   readonly cwd?: string;
   /** 'remote' (default), 'local', or streams of your own. */
   readonly stdio?: StdioChoice;
+}
+
+/** Options of a whole program's scope. */
+export interface ProgramOptions extends RemoteOptions {
+  /** Where its children run. Default 'follow'. */
+  readonly children?: ChildrenChoice;
 }
 
 /** `withRemote({ fs: a, net: b, stdio: 'local' }, fn)`: a far side, or 'local', for each patch; the rest is as outside. */
@@ -66,8 +72,8 @@ export function bindScope<A extends unknown[], R>(fn: (...args: A) => R): (...ar
 }
 
 /** Makes one scope the whole program's: `elsewhere run`. */
-export function enterDefaultScope(remote: Remote, options: RemoteOptions): ScopeView {
-  const scope = remoteScope(remote.channel, options, true);
+export function enterDefaultScope(remote: Remote, options: ProgramOptions): ScopeView {
+  const scope = remoteScope(remote.channel, options, options.children ?? 'follow');
   install();
   setFallbackContext(scope);
   return scope;
@@ -81,7 +87,7 @@ export function isRemote(value: unknown): value is Remote {
   );
 }
 
-function remoteScope(channel: Channel, options: RemoteOptions, isDefault = false): Scope {
+function remoteScope(channel: Channel, options: RemoteOptions, children?: ChildrenChoice): Scope {
   checkNames([...(options.patches ?? []), ...(options.except ?? [])]);
   const outer = currentScope();
   const routes = new Map(outer?.routes);
@@ -94,7 +100,8 @@ function remoteScope(channel: Channel, options: RemoteOptions, isDefault = false
     cwd: options.cwd ?? startDirectory(outer, channel),
     stdio: stdioChosen ? stdio : (outer?.stdio ?? 'local'),
     rules: options.paths === undefined ? undefined : new PathRules(options.paths),
-    isDefault,
+    isDefault: children !== undefined,
+    children,
   });
 }
 
@@ -118,6 +125,7 @@ function composedScope(composition: Composition): Scope {
     cwd: files === undefined ? (outer?.cwd ?? '/') : startDirectory(outer, files),
     stdio: composition['stdio'] === undefined ? (outer?.stdio ?? 'local') : stdioOf(routes),
     rules: outer?.rules,
+    children: composition['child_process'] === undefined ? outer?.children : undefined,
   });
 }
 

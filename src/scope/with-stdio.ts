@@ -9,6 +9,12 @@ export function runWithStdio<R>(streams: StdioStreams, fn: () => R): R {
   const outer = currentScope();
   const routes = new Map(outer?.routes);
   routes.delete('stdio');
-  const scope = new Scope({ routes, cwd: outer?.cwd ?? '/', stdio: streams, rules: outer?.rules });
+  const scope = new Scope({
+    routes,
+    cwd: outer?.cwd ?? '/',
+    stdio: streams,
+    rules: outer?.rules,
+    children: outer?.children,
+  });
   return scope.run(fn);
 }

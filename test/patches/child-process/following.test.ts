@@ -26,4 +26,27 @@ test('under run a child with an environment of its own still follows', async () 
   await agent.stop();
 });
 
+test('under run other commands run on the far side, or all children where --children says', async () => {
+  const agent = await startAgent();
+  const script = `const cp = require('child_process');
+    const parent = (command, ...args) => Number(cp.execFileSync(command, args).toString());
+    const sides = [
+      parent('sh', '-c', 'echo $PPID'),
+      parent('node', '-p', 'process.ppid'),
+      parent(process.execPath, '-p', 'process.ppid'),
+    ].map((pid) => (pid === process.pid ? 'here' : pid === ${agent.process.pid} ? 'there' : pid));
+    cp.spawn('sh', ['-c', 'pwd'], { stdio: 'inherit' });
+    console.log(sides.join());`;
+  const run = async (...options: string[]): Promise<string> => {
+    const program = ['--', process.execPath, '-e', script];
+    const ended = await elsewhere(['run', '--on', agent.url, ...options, ...program]);
+    return ended.stdout + ended.stderr;
+  };
+  const lines = (text: string): string[] => text.trim().split('\n').sort();
+  assert.deepEqual(lines(await run()), [agent.folder, 'there,here,here']);
+  assert.deepEqual(lines(await run('--children', 'remote')), [agent.folder, 'there,there,there']);
+  assert.match(await run('--children', 'all'), /--children is follow, remote or local/);
+  await agent.stop();
+});
+
 test.run();
