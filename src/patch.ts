@@ -33,6 +33,8 @@ export interface ScopeView {
   readonly isDefault: boolean;
   /** The scope's working directory on the far side; relative paths start here. */
   cwd: string;
+  /** Some paths are denied: then a tree is walked step by step, so that each path in it is asked about. */
+  readonly denies: boolean;
   /** What the scope's options say about stdio: 'remote' is the default. */
   readonly stdio: StdioChoice;
   /** Where children of a whole program run; undefined in the scopes of `withRemote`: on the far side. */

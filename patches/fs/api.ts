@@ -43,6 +43,7 @@ export interface RemoveOptions {
 }
 
 export interface CopyOptions {
+  readonly recursive: boolean;
   readonly force: boolean;
   readonly dereference: boolean;
   readonly errorOnExist: boolean;
@@ -88,11 +89,16 @@ export interface FsApi {
   writeFile(path: WirePath, flags: number, mode: number, bytes: Uint8Array): void;
   copyFile(from: WirePath, to: WirePath, mode: number): void;
 
-  /** The first directory that was made, undefined when all were there. */
-  mkdir(path: WirePath, mode: number, recursive: boolean): Uint8Array | undefined;
+  /**
+   * The first directory that was made, undefined when all were there. `base` is the working directory of a relative
+   * path: it is never made.
+   */
+  mkdir(path: WirePath, mode: number, recursive: boolean, base: string): Uint8Array | undefined;
   readdir(path: WirePath, withTypes: boolean): Names;
   /** Names are relative to `path`. Node's blocking form follows links where its others do not, so it is told apart. */
   readdirRecursive(path: WirePath, withTypes: boolean, blocking: boolean): Names;
+  /** Names as Node's own glob gives them, relative to `root` unless the pattern is absolute. */
+  glob(patterns: readonly string[], root: string): Uint8Array;
   opendir(path: WirePath, recursive: boolean): DirectoryPage;
   readDirectory(id: number): DirectoryPage;
   closeDirectory(id: number): void;

@@ -153,6 +153,7 @@ function copyWork(
     return failing(systemError({ code: 'EXDEV', syscall: 'cp' }));
   const [force, dereference, errorOnExist, verbatimSymlinks, preserveTimestamps, mode] = rest;
   const options: CopyOptions = {
+    recursive: true,
     force: force === true,
     dereference: dereference === true,
     errorOnExist: errorOnExist === true,

@@ -62,6 +62,8 @@ const FRAMES = 6;
 export function isLoaderCall(below: AnyFunction): boolean {
   if (loading > 0) return true;
   for (const frame of framesAbove(below)) {
+    // Who awaits the call is not who made it: `assert.rejects(promise)` is Node's own code too.
+    if ((frame as { isAsync?(): boolean }).isAsync?.() === true) return false;
     const file = frame.getFileName();
     if (file === null || file === undefined) return false;
     if (!BETWEEN.test(file)) return NODE_ITSELF.test(file);

@@ -2,10 +2,12 @@
 import { provideDescriptors } from '../../src/base/far-handles.ts';
 import type { FsContext } from './api.ts';
 import { type BindingFunction, type FsBinding, fsBinding } from './binding.ts';
+import { replaceCopying } from './copying.ts';
 import { replaceDirectories } from './directory.ts';
 import { type Operation, substitute } from './dispatch.ts';
 import { farFileOf } from './far-position.ts';
 import { closeOperation, FILE_OPERATIONS, fileOperation } from './file-operations.ts';
+import { replaceGlobbing } from './globbing.ts';
 import { replaceJobs } from './jobs.ts';
 import { watchLoader } from './loader.ts';
 import { OPEN_OPERATIONS } from './open.ts';
@@ -32,6 +34,8 @@ export function fsLocal(given: FsContext, version: string = process.versions.nod
   provideDescriptors(farFileOf);
   watchLoader(context);
   replaceJobs(context, binding);
+  replaceCopying(context);
+  replaceGlobbing(context);
   replaceTrees(context, typeof binding['readdirRecursive'] === 'function');
   replaceDirectories(context);
   replacePublic(context);

@@ -2,6 +2,7 @@
 import type { FsContext, FsTarget } from './api.ts';
 import { NEVER, REQUEST_INDEX } from './binding.ts';
 import { copyAcross } from './copy-across.ts';
+import { stepAcross } from './copy-steps.ts';
 import type { Call, Operation } from './dispatch.ts';
 import { systemError } from './errors.ts';
 import { isLoading } from './loader.ts';
@@ -16,6 +17,8 @@ interface PairOperation {
   readonly work: (from: RemotePath, to: RemotePath, call: Call) => Work;
   /** One side is here, the other there. */
   readonly across?: (from: RemotePath | undefined, to: RemotePath | undefined, call: Call) => Work;
+  /** Errors across name what failed themselves: it is not always one of the two paths. */
+  readonly ownPath?: boolean;
 }
 
 export function pairOperation(context: FsContext, spec: PairOperation): Operation {
@@ -34,11 +37,10 @@ export function pairOperation(context: FsContext, spec: PairOperation): Operatio
         if (source === undefined && destination === undefined) return undefined;
         const target = (source ?? destination)?.target as FsTarget;
         noteChange(target);
-        const work =
-          source !== undefined && destination !== undefined
-            ? spec.work(source, destination, call)
-            : (spec.across?.(source, destination, call) ?? failing(crossed(name, from, to)));
-        return { target, shown, work };
+        if (source !== undefined && destination !== undefined)
+          return { target, shown, work: spec.work(source, destination, call) };
+        const work = spec.across?.(source, destination, call) ?? failing(crossed(name, from, to));
+        return { target, shown: { ...shown, ownPath: spec.ownPath === true }, work };
       });
     },
   };
@@ -71,7 +73,21 @@ function copySteps(): PairOperation[] {
   return ['cpSyncCheckPaths', 'cpSyncOverrideFile', 'cpSyncCopyDir'].map((name) => ({
     name,
     work: (from, to, { args }) => copyStep(name, from, to, args.slice(2) as (boolean | number)[]),
+    across: (_from, _to, { args: [from, to, ...rest] }) =>
+      across(name, String(from), String(to), rest as (boolean | number)[]),
+    ownPath: true,
   }));
+}
+
+/** The steps only block, so what they do in turn may block too. */
+// biome-ignore lint/correctness/useYield: the driver wants a generator.
+function* across(
+  name: string,
+  from: string,
+  to: string,
+  rest: readonly (boolean | number)[],
+): Work<void> {
+  stepAcross(name, from, to, rest);
 }
 
 function* copyStep(

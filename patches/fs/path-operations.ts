@@ -1,4 +1,5 @@
 /** The binding's functions that take one path. Each is a few lines: what is asked, and what Node gets back. */
+import { ElsewhereError } from '../../src/base/errors.ts';
 import type { FsContext, FsTarget } from './api.ts';
 import { type FsBinding, NEVER, REQUEST_INDEX } from './binding.ts';
 import type { Call, Operation } from './dispatch.ts';
@@ -99,7 +100,7 @@ function* realpath(path: RemotePath, encoding: unknown): Work {
 }
 
 function* mkdir(path: RemotePath, mode: number, recursive: boolean): Work {
-  const made = yield* ask('mkdir', path.path, mode, recursive);
+  const made = yield* ask('mkdir', path.path, mode, recursive, path.prefix);
   return made === undefined ? undefined : withoutPrefix(made, path.prefix).toString();
 }
 
@@ -180,6 +181,23 @@ export function pathOperations(binding: FsBinding): PathOperation[] {
   ];
 }
 
+/** What may not be forced was checked by Node's own JavaScript before. */
+function removeAll(path: RemotePath, { args: [, maxRetries, , retryDelay] }: Call): Work {
+  if (path.target.scope.denies) return failing(blindRemoval());
+  return ask('remove', path.path, {
+    force: true,
+    maxRetries: maxRetries as number,
+    retryDelay: retryDelay as number,
+  });
+}
+
+function blindRemoval(): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_UNSUPPORTED',
+    'fs.rmSync removes a whole tree at once, and this scope denies paths that may be in it: use fs.promises.rm, which asks about each',
+  );
+}
+
 /** Changes of what is stored beside a file's content. */
 function changes(): PathOperation[] {
   return [
@@ -192,13 +210,7 @@ function changes(): PathOperation[] {
     },
     {
       name: 'rmSync',
-      work: ({ path }, { args: [, maxRetries, , retryDelay] }) =>
-        // What may not be forced was checked by Node's own JavaScript before.
-        ask('remove', path, {
-          force: true,
-          maxRetries: maxRetries as number,
-          retryDelay: retryDelay as number,
-        }),
+      work: removeAll,
     },
     ...(['chown', 'lchown', 'utimes', 'lutimes'] as const).map(
       (name): PathOperation => ({

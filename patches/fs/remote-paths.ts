@@ -1,6 +1,7 @@
 /** The far side's operations on paths: single system calls, carried out at once. */
 import fs from 'node:fs';
 import type { FsApi } from './api.ts';
+import { systemError } from './errors.ts';
 import type { Held } from './remote-files.ts';
 import {
   type Handlers,
@@ -62,7 +63,9 @@ const seconds = (time: number): string => String(time);
 const LINK_TYPES = ['file', 'dir', 'junction'] as const;
 
 export const changeHandlers: Handlers<Changes> = {
-  mkdir(path, mode, recursive) {
+  mkdir(path, mode, recursive, base) {
+    if (recursive && base !== '' && !fs.existsSync(base))
+      throw systemError({ code: 'ENOENT', syscall: 'mkdir', path: pathLike(path).toString() });
     const made = fs.mkdirSync(pathLike(path), { mode, recursive });
     return made === undefined ? undefined : Buffer.from(made);
   },

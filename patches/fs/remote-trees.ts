@@ -10,7 +10,10 @@ import type { Choose } from './remote-io.ts';
 import { type Handlers, pathLike, wireEntries } from './remote-values.ts';
 import { encodeNames } from './values.ts';
 
-type Trees = Pick<FsApi, 'readdirRecursive' | 'remove' | 'copyTree' | 'copyStep' | 'copyFile'>;
+type Trees = Pick<
+  FsApi,
+  'readdirRecursive' | 'glob' | 'remove' | 'copyTree' | 'copyStep' | 'copyFile'
+>;
 type Flushes = Pick<FsApi, 'fsync' | 'fdatasync'>;
 type Directories = Pick<FsApi, 'opendir' | 'readDirectory' | 'closeDirectory'>;
 
@@ -42,6 +45,24 @@ export function treeHandlers(choose: Choose): Handlers<Trees> {
         blocking,
       );
     },
+    glob(patterns, root) {
+      const { glob, globSync } = fs as unknown as GlobApi;
+      if (globSync === undefined || glob === undefined) throw noGlob();
+      const names = (list: readonly string[]): Uint8Array =>
+        encodeNames(list.map((name) => Buffer.from(name)));
+      return choose(
+        () => names(globSync(patterns, { cwd: root })),
+        async () =>
+          names(
+            await new Promise((resolve, reject) =>
+              glob(patterns, { cwd: root }, (error, list) =>
+                error === null ? resolve(list) : reject(error),
+              ),
+            ),
+          ),
+        false,
+      );
+    },
     remove(path, options) {
       const all = { ...options, recursive: true };
       return choose(
@@ -52,10 +73,9 @@ export function treeHandlers(choose: Choose): Handlers<Trees> {
     },
     copyTree(from, to, options) {
       const [source, destination] = [pathLike(from).toString(), pathLike(to).toString()];
-      const all = { ...options, recursive: true };
       return choose(
-        () => fs.cpSync(source, destination, all),
-        () => fs.promises.cp(source, destination, all),
+        () => fs.cpSync(source, destination, options),
+        () => fs.promises.cp(source, destination, options),
         false,
       );
     },
@@ -73,6 +93,23 @@ export function treeHandlers(choose: Choose): Handlers<Trees> {
       );
     },
   };
+}
+
+/** Not in the types of Node 20. */
+interface GlobApi {
+  readonly globSync?: (patterns: readonly string[], options: { cwd: string }) => string[];
+  readonly glob?: (
+    patterns: readonly string[],
+    options: { cwd: string },
+    done: (error: Error | null, list: string[]) => void,
+  ) => void;
+}
+
+function noGlob(): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_UNSUPPORTED',
+    `fs.glob needs Node 22 or later on the far side (it has ${process.versions.node})`,
+  );
 }
 
 const COPY_STEPS: ReadonlySet<string> = new Set([

@@ -150,6 +150,7 @@ export class Probes {
     const scope: ScopeView = {
       id: 0,
       isDefault: false,
+      denies: false,
       cwd: '/',
       stdio: 'local',
       run: (fn) => fn(),

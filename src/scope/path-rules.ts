@@ -39,6 +39,11 @@ export class PathRules {
     ]);
   }
 
+  /** There are paths that nothing may touch. */
+  get denies(): boolean {
+    return this.#deny.length > 0;
+  }
+
   /** `cwd` is where a relative path starts. */
   decide(path: string, cwd: string): Verdict {
     const absolute = posix.normalize(path.startsWith('/') ? path : `${cwd}/${path}`);

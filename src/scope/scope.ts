@@ -38,6 +38,10 @@ export class Scope implements ScopeView {
       this.#targets.set(name, new PatchTarget(name, this, channel));
   }
 
+  get denies(): boolean {
+    return this.rules?.denies ?? false;
+  }
+
   target(patch: string): PatchTarget | undefined {
     return this.#targets.get(patch);
   }

@@ -23,7 +23,14 @@ export function record(version?: string): Recording {
   const answers = new Map<string, unknown>();
   const inside = {};
   const inScope = <R>(fn: () => R): R => runInContext(inside, fn);
-  const scope: ScopeView = { id: 1, isDefault: false, cwd: '/', stdio: 'local', run: inScope };
+  const scope: ScopeView = {
+    id: 1,
+    isDefault: false,
+    cwd: '/',
+    denies: false,
+    stdio: 'local',
+    run: inScope,
+  };
   const answer = (name: string): unknown => {
     asked.push(name);
     if (answers.has(name)) return answers.get(name);

@@ -63,6 +63,7 @@ const BLOCKING: Readonly<Record<string, () => unknown>> = {
   realpathSync: () => fs.realpathSync('tree/a/b'),
   'mkdirSync recursive': () => fs.mkdirSync('made/x/y', { recursive: true }),
   'rmSync recursive': () => fs.rmSync('made', { recursive: true }),
+  'cpSync of a tree': () => fs.cpSync('tree', 'copied-now', { recursive: true }),
   'opendirSync to its end': () => {
     const directory = fs.opendirSync('tree');
     while (directory.readSync() !== null);
@@ -89,6 +90,9 @@ const LATER: Readonly<Record<string, () => unknown>> = {
   'promises.readdir recursive': () => promises.readdir('tree', { recursive: true }),
   'promises.mkdir recursive': () => promises.mkdir('made/x/y', { recursive: true }),
   'promises.rm recursive': () => promises.rm('made', { recursive: true }),
+  'promises.cp of a tree': () => promises.cp('tree', 'copied', { recursive: true }),
+  'cp of a tree': () => called((done) => fs.cp('tree', 'copied-too', { recursive: true }, done)),
+  'promises.rm of a copy': () => promises.rm('copied', { recursive: true }),
   realpath: () => called((done) => fs.realpath('tree/a', done)),
   'a hundred at once of promises.stat': () =>
     Promise.all(Array.from({ length: 100 }, () => promises.stat('small'))),
@@ -96,6 +100,41 @@ const LATER: Readonly<Record<string, () => unknown>> = {
 for (const [name, work] of Object.entries(LATER)) {
   test(`${name} is one round trip`, async () => {
     assert.deepEqual(await costOf(work), { blocking: 0, answers: 1 });
+  });
+}
+
+interface Globs {
+  globSync(pattern: string): string[];
+  glob(pattern: string, done: (error: unknown, names: string[]) => void): void;
+}
+
+/** From Node 22 on. */
+if ('globSync' in fs) {
+  // Not taken out of `fs`: that would be Node's own, which is not one round trip.
+  const globs = fs as unknown as Globs;
+  const iterated = promises as unknown as { glob(pattern: string): AsyncIterable<string> };
+  const expected = ['tree/1', 'tree/a/2', 'tree/a/b/3'];
+  test('globSync is one round trip', async () => {
+    const cost = await costOf(() =>
+      assert.deepEqual(globs.globSync('tree/**/[0-9]').sort(), expected),
+    );
+    assert.deepEqual(cost, { blocking: 1, answers: 0 });
+  });
+  test('glob and promises.glob are one round trip', async () => {
+    const later = await costOf(async () => {
+      const names = await new Promise<string[]>((resolve, reject) =>
+        globs.glob('tree/**/[0-9]', (error, list) =>
+          error === null ? resolve(list) : reject(error),
+        ),
+      );
+      assert.deepEqual(names.sort(), expected);
+    });
+    const promised = await costOf(async () => {
+      const names: string[] = [];
+      for await (const name of iterated.glob('tree/**/[0-9]')) names.push(name);
+      assert.deepEqual(names.sort(), expected);
+    });
+    assert.deepEqual([later, promised], Array(2).fill({ blocking: 0, answers: 1 }));
   });
 }
 

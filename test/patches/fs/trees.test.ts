@@ -1,5 +1,9 @@
 /** Directories and whole trees: opendir, recursive listing, removing, copying and making. */
+import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { withRemote } from '../../../src/index.ts';
 import { suite } from '../../kit/suite.ts';
 import { outcome, outcomeSync, Twice } from '../../kit/twice.ts';
 
@@ -142,5 +146,56 @@ test('directories are made with their parents, in all forms', () =>
     fs.mkdirSync('plain'),
     picture('.'),
   ]));
+
+test('a tree that is here is copied to the far side, and back', async () => {
+  const here = fs.mkdtempSync(join(tmpdir(), 'elsewhere-cp-'));
+  const far = `${twice.agent.folder}/from-here`;
+  try {
+    plant(join(here, 'tree'));
+    const plain = (root: string): string[] =>
+      picture(root).map((line) => line.replaceAll(root, '').replaceAll(here, ''));
+    const expected = plain(join(here, 'tree'));
+    const rules = { paths: { local: [here] }, stdio: 'local' } as const;
+    const options = { recursive: true, verbatimSymlinks: true };
+    await withRemote(twice.connection, rules, async () => {
+      fs.cpSync(join(here, 'tree'), far, options);
+      assert.deepEqual(plain(far), expected);
+      fs.cpSync(far, join(here, 'back'), options);
+      await fs.promises.cp(far, join(here, 'back-later'), options);
+      const wrong = outcomeSync(() => fs.cpSync(join(here, 'tree'), `${far}/1`, options));
+      assert.match(String((wrong as { code?: string }).code), /ERR_FS_CP_DIR_TO_NON_DIR/);
+      fs.writeFileSync(`${far}/1`, 'changed');
+      fs.cpSync(join(here, 'tree'), far, { ...options, force: false });
+      assert.equal(fs.readFileSync(`${far}/1`, 'utf8'), 'changed');
+    });
+    assert.deepEqual(plain(join(here, 'back')), expected);
+    assert.deepEqual(plain(join(here, 'back-later')), expected);
+  } finally {
+    fs.rmSync(here, { recursive: true });
+  }
+});
+
+test('under a denied path no tree is removed, listed or copied blindly', async () => {
+  const { connection, agent } = twice;
+  const deny = { paths: { deny: [`${agent.folder}/kept/secret`] }, stdio: 'local' } as const;
+  withRemote(connection, { stdio: 'local' }, () => {
+    fs.mkdirSync('kept/secret', { recursive: true });
+    fs.writeFileSync('kept/secret/file', 'x');
+  });
+  await withRemote(connection, deny, async () => {
+    const refused = outcomeSync(() => fs.rmSync('kept', { recursive: true }));
+    assert.match(
+      String((refused as { code?: string }).code),
+      /^(EACCES|ERR_ELSEWHERE_UNSUPPORTED)$/,
+    );
+    await assert.rejects(fs.promises.rm('kept', { recursive: true }), { code: 'EACCES' });
+    await assert.rejects(fs.promises.cp('kept', 'stolen', { recursive: true }), { code: 'EACCES' });
+    await assert.rejects(fs.promises.readdir('kept', { recursive: true }), { code: 'EACCES' });
+  });
+  withRemote(connection, { stdio: 'local' }, () => {
+    assert.equal(fs.readFileSync('kept/secret/file', 'utf8'), 'x');
+    assert.equal(fs.existsSync('stolen/secret'), false);
+  });
+});
 
 test.run();

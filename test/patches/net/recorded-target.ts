@@ -86,7 +86,14 @@ export interface Played {
 export function playFarSide(): Played {
   const streams: PlayedStream[] = [];
   let holds = 0;
-  const scope: ScopeView = { id: 1, isDefault: true, cwd: '/', stdio: 'local', run: (fn) => fn() };
+  const scope: ScopeView = {
+    id: 1,
+    isDefault: true,
+    denies: false,
+    cwd: '/',
+    stdio: 'local',
+    run: (fn) => fn(),
+  };
   const target = {
     scope,
     peer: { node: '20.19.0' },

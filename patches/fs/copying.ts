@@ -1,0 +1,116 @@
+/**
+ * `cp`, `cpSync` and `promises.cp` of far files in one call to the far side. Copies with a filter, or that must not find
+ * anything in their place, go step by step through Node's own code; so do copies that failed, for Node's own error.
+ */
+import fs from 'node:fs';
+import { isElsewhereError } from '../../src/base/errors.ts';
+import type { CopyOptions, FsContext } from './api.ts';
+import { blocking, promised, withCallback } from './dispatch.ts';
+import { hasCode } from './errors.ts';
+import { isLoading } from './loader.ts';
+import { noteChange } from './open-ahead.ts';
+import { planned } from './path-operations.ts';
+import { givenPath, remotePath } from './paths.ts';
+import { type PublicFunction, replaceFunction } from './public-forms.ts';
+import { ask, type Task } from './work.ts';
+
+export function replaceCopying(context: FsContext): void {
+  const taskOf = (args: readonly unknown[]): Task | undefined =>
+    context.target() === undefined ? undefined : copyTask(context, args);
+  replaceFunction(context, fs, 'cpSync', (original) => blockingCopy(original, taskOf));
+  replaceFunction(context, fs, 'cp', (original) => copyWithCallback(original, taskOf));
+  replaceFunction(context, fs.promises, 'cp', (original) => promisedCopy(original, taskOf));
+}
+
+type TaskOf = (args: readonly unknown[]) => Task | undefined;
+
+function blockingCopy(original: PublicFunction, taskOf: TaskOf): PublicFunction {
+  return function replacement(this: unknown, ...args: unknown[]): unknown {
+    const task = taskOf(args);
+    if (task === undefined) return original.apply(this, args);
+    try {
+      return blocking(task, replacement);
+    } catch (error) {
+      if (isFinal(error)) throw error;
+      return original.apply(this, args);
+    }
+  };
+}
+
+function copyWithCallback(original: PublicFunction, taskOf: TaskOf): PublicFunction {
+  return function (this: unknown, ...args: unknown[]): unknown {
+    const callback = args.at(-1);
+    const task = typeof callback === 'function' ? taskOf(args.slice(0, -1)) : undefined;
+    if (task === undefined) return original.apply(this, args);
+    withCallback(task, (error) => {
+      if (error === undefined) (callback as PublicFunction)(null, undefined);
+      else if (isFinal(error)) (callback as PublicFunction)(error);
+      else original.apply(this, args);
+    });
+    return undefined;
+  };
+}
+
+function promisedCopy(original: PublicFunction, taskOf: TaskOf): PublicFunction {
+  return function (this: unknown, ...args: unknown[]): unknown {
+    const task = taskOf(args);
+    if (task === undefined) return original.apply(this, args);
+    return promised(task).catch((error) => {
+      if (isFinal(error)) throw error;
+      return original.apply(this, args);
+    });
+  };
+}
+
+/** Trying again would only take as long as the first time. */
+function isFinal(error: unknown): boolean {
+  return isElsewhereError(error) || hasCode(error, 'ENOSPC', 'EDQUOT', 'EIO', 'EACCES');
+}
+
+function copyTask(context: FsContext, [from, to, given]: readonly unknown[]): Task | undefined {
+  const [source, destination] = [givenPath(from), givenPath(to)];
+  const options = copyOptions(given);
+  if (source === undefined || destination === undefined || options === undefined || isLoading())
+    return undefined;
+  const shown = { syscall: 'cp', path: source, dest: destination };
+  return planned(context, shown, () => {
+    const [here, there] = [
+      remotePath(context, source, 'cp'),
+      remotePath(context, destination, 'cp'),
+    ];
+    if (here === undefined || here.target !== there?.target || here.target.scope.denies)
+      return undefined;
+    noteChange(here.target);
+    const work = ask('copyTree', here.path, there.path, options);
+    return { target: here.target, shown, work };
+  });
+}
+
+const SWITCHES = [
+  'recursive',
+  'dereference',
+  'errorOnExist',
+  'verbatimSymlinks',
+  'preserveTimestamps',
+] as const;
+
+/** Undefined for those that Node itself should look at. */
+function copyOptions(given: unknown = {}): CopyOptions | undefined {
+  if (typeof given !== 'object' || given === null || 'filter' in given) return undefined;
+  const options = given as Record<string, unknown>;
+  const isSwitch = (name: string): boolean =>
+    ['undefined', 'boolean'].includes(typeof options[name]);
+  if (![...SWITCHES, 'force'].every(isSwitch) || options['errorOnExist'] === true) return undefined;
+  const mode = options['mode'] ?? 0;
+  if (!Number.isInteger(mode) || (mode as number) < 0 || (mode as number) > 7) return undefined;
+  const on = (name: string): boolean => options[name] === true;
+  return {
+    recursive: on('recursive'),
+    force: options['force'] !== false,
+    dereference: on('dereference'),
+    errorOnExist: false,
+    verbatimSymlinks: on('verbatimSymlinks'),
+    preserveTimestamps: on('preserveTimestamps'),
+    mode: mode as number,
+  };
+}
