@@ -1,9 +1,9 @@
 /**
- * The three native steps of `cpSync` (Node 22 and later), when one side is here and the other is far: Node's native code
- * knows one machine only. Everything goes through the public functions, each of which finds its own side.
+ * The native steps of `cpSync` (Node 22 and later), when one side is here and the other is far: Node's native code knows
+ * one machine only. Everything goes through the public functions, each of which finds its own side.
  */
 import fs from 'node:fs';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { systemError } from './errors.ts';
 
 /** The arguments after the two paths, as `lib/internal/fs/cp/cp-sync.js` gives them. */
@@ -13,9 +13,7 @@ export function stepAcross(name: string, from: string, to: string, rest: Rest): 
   if (name === 'cpSyncCheckPaths') return checkPaths(from, to, rest[0] === true, rest[1] === true);
   if (name === 'cpSyncOverrideFile')
     return overrideFile(from, to, Number(rest[0] ?? 0), rest[1] === true);
-  const [force, dereference, errorOnExist, verbatimSymlinks, preserveTimestamps] = rest;
-  const copy = { force, dereference, errorOnExist, verbatimSymlinks, preserveTimestamps };
-  copyDirectory(from, to, copy);
+  throw systemError({ code: 'EXDEV', syscall: 'cp', path: from, dest: to });
 }
 
 function refused(code: string, message: string): Error {
@@ -57,43 +55,4 @@ function overrideFile(from: string, to: string, mode: number, preserveTimestamps
 function copyTimes(from: string, to: string): void {
   const { atime, mtime } = fs.statSync(from);
   fs.utimesSync(to, atime, mtime);
-}
-
-type How = Readonly<
-  Record<
-    'force' | 'dereference' | 'errorOnExist' | 'verbatimSymlinks' | 'preserveTimestamps',
-    boolean | number | undefined
-  >
->;
-
-function copyDirectory(from: string, to: string, how: How): void {
-  fs.mkdirSync(to, { recursive: true });
-  for (const { name } of fs.readdirSync(from, { withFileTypes: true }))
-    copyEntry(join(from, name), join(to, name), how);
-}
-
-function copyEntry(from: string, to: string, how: How): void {
-  const stats = how.dereference === true ? fs.statSync(from) : fs.lstatSync(from);
-  if (stats.isDirectory()) return copyDirectory(from, to, how);
-  if (stats.isSymbolicLink()) return copyLink(from, to, how.verbatimSymlinks === true);
-  if (fs.lstatSync(to, { throwIfNoEntry: false }) !== undefined) {
-    if (how.force === true) return overrideFile(from, to, 0, how.preserveTimestamps === true);
-    if (how.errorOnExist === true)
-      throw refused(
-        'ERR_FS_CP_EEXIST',
-        `[ERR_FS_CP_EEXIST]: Target already exists: cp returned EEXIST (${to} already exists)`,
-      );
-    return;
-  }
-  if (!stats.isFile()) throw systemError({ code: 'ENOTSUP', syscall: 'cp', path: from, dest: to });
-  fs.copyFileSync(from, to);
-  fs.chmodSync(to, stats.mode);
-  if (how.preserveTimestamps === true) copyTimes(from, to);
-}
-
-function copyLink(from: string, to: string, verbatim: boolean): void {
-  const given = fs.readlinkSync(from);
-  const target = verbatim || isAbsolute(given) ? given : resolve(dirname(from), given);
-  if (fs.lstatSync(to, { throwIfNoEntry: false }) !== undefined) fs.unlinkSync(to);
-  fs.symlinkSync(target, to);
 }

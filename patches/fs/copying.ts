@@ -17,17 +17,22 @@ import { ask, type Task } from './work.ts';
 export function replaceCopying(context: FsContext): void {
   const taskOf = (args: readonly unknown[]): Task | undefined =>
     context.target() === undefined ? undefined : copyTask(context, args);
-  replaceFunction(context, fs, 'cpSync', (original) => blockingCopy(original, taskOf));
-  replaceFunction(context, fs, 'cp', (original) => copyWithCallback(original, taskOf));
-  replaceFunction(context, fs.promises, 'cp', (original) => promisedCopy(original, taskOf));
+  const inSteps = (args: unknown[]): unknown[] =>
+    context.target() === undefined ? args : withFilter(context, args);
+  replaceFunction(context, fs, 'cpSync', (original) => blockingCopy(original, taskOf, inSteps));
+  replaceFunction(context, fs, 'cp', (original) => copyWithCallback(original, taskOf, inSteps));
+  replaceFunction(context, fs.promises, 'cp', (original) =>
+    promisedCopy(original, taskOf, inSteps),
+  );
 }
 
+type InSteps = (args: unknown[]) => unknown[];
 type TaskOf = (args: readonly unknown[]) => Task | undefined;
 
-function blockingCopy(original: PublicFunction, taskOf: TaskOf): PublicFunction {
+function blockingCopy(original: PublicFunction, taskOf: TaskOf, inSteps: InSteps): PublicFunction {
   return function replacement(this: unknown, ...args: unknown[]): unknown {
     const task = taskOf(args);
-    if (task === undefined) return original.apply(this, args);
+    if (task === undefined) return original.apply(this, inSteps(args));
     try {
       return blocking(task, replacement);
     } catch (error) {
@@ -37,11 +42,15 @@ function blockingCopy(original: PublicFunction, taskOf: TaskOf): PublicFunction 
   };
 }
 
-function copyWithCallback(original: PublicFunction, taskOf: TaskOf): PublicFunction {
+function copyWithCallback(
+  original: PublicFunction,
+  taskOf: TaskOf,
+  inSteps: InSteps,
+): PublicFunction {
   return function (this: unknown, ...args: unknown[]): unknown {
     const callback = args.at(-1);
     const task = typeof callback === 'function' ? taskOf(args.slice(0, -1)) : undefined;
-    if (task === undefined) return original.apply(this, args);
+    if (task === undefined) return original.apply(this, inSteps(args));
     withCallback(task, (error) => {
       if (error === undefined) (callback as PublicFunction)(null, undefined);
       else if (isFinal(error)) (callback as PublicFunction)(error);
@@ -51,10 +60,10 @@ function copyWithCallback(original: PublicFunction, taskOf: TaskOf): PublicFunct
   };
 }
 
-function promisedCopy(original: PublicFunction, taskOf: TaskOf): PublicFunction {
+function promisedCopy(original: PublicFunction, taskOf: TaskOf, inSteps: InSteps): PublicFunction {
   return function (this: unknown, ...args: unknown[]): unknown {
     const task = taskOf(args);
-    if (task === undefined) return original.apply(this, args);
+    if (task === undefined) return original.apply(this, inSteps(args));
     return promised(task).catch((error) => {
       if (isFinal(error)) throw error;
       return original.apply(this, args);
@@ -84,6 +93,32 @@ function copyTask(context: FsContext, [from, to, given]: readonly unknown[]): Ta
     const work = ask('copyTree', here.path, there.path, options);
     return { target: here.target, shown, work };
   });
+}
+
+/**
+ * With a filter, Node's own code looks at each entry, and each finds its side; without one, native code takes the whole
+ * tree on one machine.
+ */
+function withFilter(context: FsContext, args: unknown[]): unknown[] {
+  const [from, to, given, ...rest] = args;
+  const bare = typeof given === 'function' || given === undefined;
+  const options = bare ? {} : given;
+  if (typeof options !== 'object' || options === null || 'filter' in options || isLoading())
+    return args;
+  const sides = [from, to].map((path) => sideOf(context, path));
+  if (sides[0] === sides[1] && context.scope()?.denies !== true) return args;
+  const all = { ...options, filter: () => true };
+  return bare && given !== undefined ? [from, to, all, given, ...rest] : [from, to, all, ...rest];
+}
+
+function sideOf(context: FsContext, path: unknown): unknown {
+  const given = givenPath(path);
+  try {
+    return given === undefined ? undefined : remotePath(context, given, 'cp')?.target;
+  } catch {
+    // Denied: the copy itself will say so.
+    return undefined;
+  }
 }
 
 const SWITCHES = [
