@@ -115,6 +115,7 @@ function* readdir(path: RemotePath, encoding: unknown, withTypes: boolean): Work
 
 /** Node 26: names relative to the path; with types they are grouped by directory. */
 function* readdirRecursive(path: RemotePath, { args, form }: Call): Work {
+  if (path.target.scope.denies) return yield* failing(blind('fs.readdir', 'opendir'));
   const [, encoding, withTypes] = args;
   const found = yield* ask('readdirRecursive', path.path, withTypes === true, form === 'sync');
   return withTypes === true ? groupedEntries(found, encoding) : decodeNames(found[0], encoding);
@@ -183,7 +184,7 @@ export function pathOperations(binding: FsBinding): PathOperation[] {
 
 /** What may not be forced was checked by Node's own JavaScript before. */
 function removeAll(path: RemotePath, { args: [, maxRetries, , retryDelay] }: Call): Work {
-  if (path.target.scope.denies) return failing(blindRemoval());
+  if (path.target.scope.denies) return failing(blind('fs.rmSync', 'fs.promises.rm'));
   return ask('remove', path.path, {
     force: true,
     maxRetries: maxRetries as number,
@@ -191,10 +192,10 @@ function removeAll(path: RemotePath, { args: [, maxRetries, , retryDelay] }: Cal
   });
 }
 
-function blindRemoval(): ElsewhereError {
+function blind(name: string, instead: string): ElsewhereError {
   return new ElsewhereError(
     'ERR_ELSEWHERE_UNSUPPORTED',
-    'fs.rmSync removes a whole tree at once, and this scope denies paths that may be in it: use fs.promises.rm, which asks about each',
+    `${name} takes a whole tree at once, and this scope denies paths that may be in it: use ${instead}, which asks about each`,
   );
 }
 

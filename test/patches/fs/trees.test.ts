@@ -190,7 +190,10 @@ test('under a denied path no tree is removed, listed or copied blindly', async (
     );
     await assert.rejects(fs.promises.rm('kept', { recursive: true }), { code: 'EACCES' });
     await assert.rejects(fs.promises.cp('kept', 'stolen', { recursive: true }), { code: 'EACCES' });
-    await assert.rejects(fs.promises.readdir('kept', { recursive: true }), { code: 'EACCES' });
+    await assert.rejects(
+      fs.promises.readdir('kept', { recursive: true }),
+      /permission denied|denies paths/,
+    );
   });
   withRemote(connection, { stdio: 'local' }, () => {
     assert.equal(fs.readFileSync('kept/secret/file', 'utf8'), 'x');
