@@ -141,9 +141,19 @@ export interface RemoteHalf<C extends Calls<C>, S extends Streams<S> = NoStreams
   };
 }
 
+/**
+ * Where each export of a Node module goes: 'remote', 'local: WHY', 'unsupported: WHAT TO DO' (it throws then). A remark
+ * may follow 'remote' too, after a colon.
+ */
+export type CoverageTable = Readonly<
+  Record<string, 'remote' | `remote: ${string}` | `local: ${string}` | `unsupported: ${string}`>
+>;
+
 export interface Patch<C extends Calls<C>, S extends Streams<S> = NoStreams> {
   /** Also the prefix of its operations on the wire: 'fs' + '.' + 'stat'. */
   readonly name: string;
+  /** For each Node module that the patch covers whole, by its name: docs/coverage.md is printed from it. */
+  readonly coverage?: Readonly<Record<string, CoverageTable>>;
   /** Names of patches that must be installed before this one. */
   readonly requires?: readonly string[];
   /** Name of the patch whose route decides for this one ('http' follows 'net'); itself by default. */

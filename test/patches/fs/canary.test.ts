@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { fsBinding } from '../../../patches/fs/binding.ts';
+import { FS_TABLE, PROMISES_TABLE } from '../../../patches/fs/coverage.ts';
 import { unknownFunctions } from '../../../patches/fs/unknown.ts';
 import { suite } from '../../kit/suite.ts';
 import { outcome, outcomeSync } from '../../kit/twice.ts';
@@ -177,6 +178,17 @@ test('every public function asks the far side, or is in the table of those that 
     else if (!(await asks(call))) missed.push(`${name} did not ask the far side`);
   }
   assert.deepEqual(missed, []);
+});
+
+test('the table of coverage has every export, and says the same', () => {
+  const missed = [
+    ...Object.keys(fs).filter((name) => !(name in FS_TABLE)),
+    ...Object.keys(fs.promises).filter((name) => !(name in PROMISES_TABLE)),
+  ];
+  assert.deepEqual(missed, []);
+  const local = Object.keys(FS_TABLE).filter((name) => FS_TABLE[name]?.startsWith('local'));
+  const asking = local.filter((name) => name in ARGUMENTS || name in SPECIAL);
+  assert.deepEqual(asking, [], 'what asks the far side is not called local');
 });
 
 test('so it does with the options that take another way', async () => {
