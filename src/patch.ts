@@ -152,12 +152,12 @@ export type CoverageTable = Readonly<
 export interface Patch<C extends Calls<C>, S extends Streams<S> = NoStreams> {
   /** Also the prefix of its operations on the wire: 'fs' + '.' + 'stat'. */
   readonly name: string;
-  /** For each Node module that the patch covers whole, by its name: docs/coverage.md is printed from it. */
-  readonly coverage?: Readonly<Record<string, CoverageTable>>;
   /** Names of patches that must be installed before this one. */
   readonly requires?: readonly string[];
   /** Name of the patch whose route decides for this one ('http' follows 'net'); itself by default. */
   readonly follows?: string;
+  /** For each Node module that the patch covers whole, by its name: docs/coverage.md is printed from it. */
+  readonly coverage?: Readonly<Record<string, CoverageTable>>;
   local?(context: LocalContext<C, S>): void;
   remote?(context: RemoteContext): RemoteHalf<C, S>;
 }
