@@ -8,6 +8,7 @@ export { ElsewhereError, type ElsewhereErrorCode } from './base/errors.ts';
 export type { PeerInfo } from './connection/channel.ts';
 export type { ScopeView, StdioChoice, StdioStreams } from './patch.ts';
 export { captureStdio } from './scope/capture.ts';
+export { type Explanation, explain, type Subject } from './scope/explain.ts';
 export { currentScope, install, uninstall } from './scope/installer.ts';
 export type { PathOptions } from './scope/path-rules.ts';
 export {

@@ -83,3 +83,14 @@ export function tokenOption(value: ParsedLine['values'][string]): { token?: stri
   const file = optional(value);
   return file === undefined ? {} : { token: readTokenFile(file) };
 }
+
+/** The pairs of `--map FROM=TO`. */
+export function mapping(pairs: readonly string[]): Record<string, string> {
+  const map: Record<string, string> = {};
+  for (const pair of pairs) {
+    const at = pair.indexOf('=');
+    if (at < 1) throw new UsageError(`--map needs FROM=TO, not ${JSON.stringify(pair)}`);
+    map[pair.slice(0, at)] = pair.slice(at + 1);
+  }
+  return map;
+}

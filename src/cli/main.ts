@@ -4,12 +4,19 @@ import { originals } from '../base/originals.ts';
 import { packageVersion } from '../base/version.ts';
 import type { Command, CommandContext } from './command.ts';
 import { execCommand } from './exec.ts';
+import { explainCommand } from './explain.ts';
 import { pingCommand } from './ping.ts';
 import { runCommand } from './run.ts';
 import { serveCommand } from './serve.ts';
 import { ExitCode, exitCodeOf, UsageError } from './usage.ts';
 
-const COMMANDS: readonly Command[] = [serveCommand, runCommand, execCommand, pingCommand];
+const COMMANDS: readonly Command[] = [
+  serveCommand,
+  runCommand,
+  execCommand,
+  explainCommand,
+  pingCommand,
+];
 
 export async function main(argv: readonly string[], context: CommandContext): Promise<number> {
   const { stdout, stderr } = originals.process;

@@ -4,6 +4,7 @@ import type { ChildrenChoice } from '../patch.ts';
 import { connect } from '../service/connect.ts';
 import {
   agentUrl,
+  mapping,
   type OptionTable,
   optional,
   splitProgram,
@@ -101,16 +102,6 @@ function names(value: Parameters<typeof strings>[0]): string[] | undefined {
     .flatMap((item) => item.split(','))
     .filter((item) => item !== '');
   return list.length === 0 ? undefined : list;
-}
-
-function mapping(pairs: readonly string[]): Record<string, string> {
-  const map: Record<string, string> = {};
-  for (const pair of pairs) {
-    const at = pair.indexOf('=');
-    if (at < 1) throw new UsageError(`--map needs FROM=TO, not ${JSON.stringify(pair)}`);
-    map[pair.slice(0, at)] = pair.slice(at + 1);
-  }
-  return map;
 }
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2', 'SIGQUIT'] as const;

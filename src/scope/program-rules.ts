@@ -3,9 +3,12 @@ import { dirname } from 'node:path';
 import { originals } from '../base/originals.ts';
 import type { PathOptions } from './path-rules.ts';
 
-/** `own` is the toolkit's own directory. */
-export function programRules(given: PathOptions, own: string): PathOptions {
-  const main = process.argv[1];
+/** `own` is the toolkit's own directory, `main` the program's main file. */
+export function programRules(
+  given: PathOptions,
+  own: string,
+  main: string | undefined = process.argv[1],
+): PathOptions {
   const program = main === undefined ? [] : [packageRoot(main)];
   // The prefix of a system-wide Node is /usr: then only what Node itself reads there.
   const prefix = dirname(dirname(process.execPath));

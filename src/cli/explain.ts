@@ -1,0 +1,95 @@
+/** `elsewhere explain`: on which side a path or an address is, and which rule says so. */
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { originals } from '../base/originals.ts';
+import { type Explanation, explain, type Subject } from '../scope/explain.ts';
+import { programRules } from '../scope/program-rules.ts';
+import { type RemoteOptions, withRemote } from '../scope/with-remote.ts';
+import { connect } from '../service/connect.ts';
+import {
+  agentUrl,
+  mapping,
+  type OptionTable,
+  optional,
+  type ParsedLine,
+  parseLine,
+  strings,
+  tokenOption,
+} from './args.ts';
+import type { Command } from './command.ts';
+import { UsageError } from './usage.ts';
+
+const OPTIONS: OptionTable = {
+  on: { type: 'string' },
+  local: { type: 'string', multiple: true },
+  remote: { type: 'string', multiple: true },
+  deny: { type: 'string', multiple: true },
+  map: { type: 'string', multiple: true },
+  cwd: { type: 'string' },
+  program: { type: 'string' },
+  json: { type: 'boolean' },
+  'token-file': { type: 'string' },
+};
+
+const HELP = `elsewhere explain: on which side a path or an address is, and which rule decides
+
+  elsewhere explain --on URL [options] PATH|HOST:PORT ...
+
+  --local, --remote, --deny GLOB, --map FROM=TO, --cwd DIR    as for \`elsewhere run\`
+  --program FILE     also the rules of a program that \`elsewhere run\` would start: what its own package keeps here
+  --json             one line of JSON for each
+  --token-file FILE  the token, if the URL has none
+
+What the agent's policy allows is not asked. A path that contains a colon and a number: write it as ./a:1.`;
+
+export const explainCommand: Command = {
+  name: 'explain',
+  summary: 'say on which side a path or an address is, and why',
+  help: HELP,
+  async run(argv) {
+    const { values, positionals } = parseLine(argv, OPTIONS);
+    if (positionals.length === 0)
+      throw new UsageError('explain what? elsewhere explain --on URL /etc/hosts db:5432');
+    const conn = await connect(agentUrl(optional(values['on'])), tokenOption(values['token-file']));
+    try {
+      const found = withRemote(conn, scopeOptions(values), () =>
+        positionals.map((text) => ({ subject: text, ...explain(subjectOf(text)) })),
+      );
+      for (const one of found)
+        originals.process.stdout.write(`${line(one, values['json'] === true)}\n`);
+    } finally {
+      await conn.close();
+    }
+    return 0;
+  },
+};
+
+function scopeOptions(values: ParsedLine['values']): RemoteOptions {
+  const given = {
+    local: strings(values['local']),
+    remote: strings(values['remote']),
+    deny: strings(values['deny']),
+    map: mapping(strings(values['map'])),
+  };
+  const program = optional(values['program']);
+  const own = fileURLToPath(new URL('.', import.meta.url));
+  const paths = program === undefined ? given : programRules(given, own, resolve(program));
+  const cwd = optional(values['cwd']);
+  return { paths, ...(cwd === undefined ? {} : { cwd }) };
+}
+
+const ADDRESS = /^(\[[^\]]+\]|[^/:]+):(\d{1,5})$/;
+
+function subjectOf(text: string): Subject {
+  const [, host, port] = ADDRESS.exec(text) ?? [];
+  if (host === undefined) return text;
+  return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
+}
+
+type Found = Explanation & { readonly subject: string };
+
+function line({ subject, side, connection, rule }: Found, json: boolean): string {
+  if (json) return JSON.stringify({ subject, side, rule, peer: connection?.peer });
+  const where = side === 'remote' ? `remote (${connection?.peer.hostname})` : side;
+  return `${subject}: ${where}, by ${rule}`;
+}

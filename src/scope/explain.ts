@@ -1,0 +1,74 @@
+/** Where the running code's operations would go, and which rule decides: asks nobody, touches nothing. */
+
+import { ElsewhereError } from '../base/errors.ts';
+import type { PeerInfo } from '../connection/channel.ts';
+import { currentScope } from './installer.ts';
+import type { Scope } from './scope.ts';
+
+/** What to explain: a path, an address to connect to, a variable of the environment, or a module to load. */
+export type Subject =
+  | string
+  | { readonly host: string; readonly port: number }
+  | { readonly env: string }
+  | { readonly module: string };
+
+export interface Explanation {
+  readonly side: 'remote' | 'local' | 'deny';
+  /** The far side in question; undefined when everything stays here. */
+  readonly connection: { readonly id: string; readonly peer: PeerInfo } | undefined;
+  /** The rule that decided, in words: `deny /secret`, `map /a=/b`, `no scope`… */
+  readonly rule: string;
+}
+
+/**
+ * Says on which side an operation of the running code would be carried out. Never fails for a subject that is well
+ * formed; ERR_ELSEWHERE_ARGUMENT for others. What the far side's own policy would say is not asked.
+ */
+export function explain(subject: Subject): Explanation {
+  const patch = patchOf(subject);
+  const scope = currentScope();
+  if (scope === undefined) return here('no scope');
+  if (patch === 'module') return here('modules are always loaded here');
+  const channel = scope.routes.get(patch);
+  if (channel === undefined) return here(`the scope leaves ${patch} here`);
+  const connection = { id: channel.id, peer: channel.peer };
+  if (typeof subject === 'string') return explainPath(scope, subject, connection);
+  if ('env' in subject) return explainVariable(scope, connection);
+  return { side: 'remote', connection, rule: 'default' };
+}
+
+function here(rule: string): Explanation {
+  return { side: 'local', connection: undefined, rule };
+}
+
+function patchOf(subject: Subject): string {
+  if (typeof subject === 'string' && subject !== '') return 'fs';
+  if (typeof subject === 'object' && subject !== null) {
+    if ('env' in subject) return 'process';
+    if ('module' in subject) return 'module';
+    if ('host' in subject && Number.isInteger(subject.port)) return 'net';
+  }
+  throw new ElsewhereError(
+    'ERR_ELSEWHERE_ARGUMENT',
+    'explain takes a path, { host, port }, { env } or { module }',
+  );
+}
+
+function explainPath(
+  { rules, cwd }: Scope,
+  path: string,
+  connection: NonNullable<Explanation['connection']>,
+): Explanation {
+  if (rules === undefined) return { side: 'remote', connection, rule: 'default' };
+  const { side, rule } = rules.decide(path, cwd);
+  return { side, connection: side === 'local' ? undefined : connection, rule };
+}
+
+function explainVariable(
+  scope: Scope,
+  connection: NonNullable<Explanation['connection']>,
+): Explanation {
+  const choice = (scope as { env?: string }).env ?? 'local';
+  if (choice === 'local' || choice === 'none') return here(`env: ${choice}`);
+  return { side: 'remote', connection, rule: `env: ${choice}` };
+}
