@@ -1,9 +1,13 @@
 /** The public API. The one place, with register.ts, agent.ts, cli.ts and testing.ts, that knows the patches. */
+
+import { Overlay, type OverlayOptions } from '../patches/fs/overlay/index.ts';
 import { patches } from '../patches/index.ts';
 import { setPatches } from './scope/installer.ts';
+import type { Remote } from './scope/with-remote.ts';
 import { type ConnectionPair, connectPairWith } from './service/pair.ts';
 import { type ServeOptions, type Server, serveWith } from './service/serve.ts';
 
+export type { Change, Overlay, OverlayOptions } from '../patches/fs/overlay/index.ts';
 export { ElsewhereError, type ElsewhereErrorCode } from './base/errors.ts';
 export type { PeerInfo } from './connection/channel.ts';
 export type { ScopeView, StdioChoice, StdioStreams } from './patch.ts';
@@ -40,4 +44,13 @@ export function serve(options: ServeOptions = {}): Promise<Server> {
 /** A connection to an agent in this same process, for tests. */
 export function connectPair(options: ServeOptions = {}): Promise<ConnectionPair> {
   return connectPairWith(patches, options);
+}
+
+/**
+ * The files of a connection, with all changes kept on this side: `withRemote({ fs: overlay(conn) }, fn)`. `diff()` lists
+ * them, `commit()` carries them out on the far side, `discard()` forgets them. ERR_ELSEWHERE_ARGUMENT for a folder that
+ * is not an overlay's.
+ */
+export function overlay(remote: Remote, options: OverlayOptions = {}): Overlay {
+  return new Overlay(remote.channel, options);
 }

@@ -5,7 +5,7 @@
  */
 import type { ByteStream, PeerInfo, StreamHandler } from './connection/channel.ts';
 
-export type { ByteStream, PeerInfo, StreamHandler } from './connection/channel.ts';
+export type { ByteStream, Channel, PeerInfo, StreamHandler } from './connection/channel.ts';
 
 /** Operations that return one answer. Arguments and results are values the wire keeps (see docs/protocol.md). */
 export type Calls<C> = { readonly [K in keyof C]: (...args: never[]) => unknown };
@@ -33,8 +33,10 @@ export interface ScopeView {
   readonly isDefault: boolean;
   /** The scope's working directory on the far side; relative paths start here. */
   cwd: string;
-  /** Some paths are denied: then a tree is walked step by step, so that each path in it is asked about. */
+  /** Some paths are denied. */
   readonly denies: boolean;
+  /** A tree of files is walked entry by entry, so that each is asked about, or found where it is. */
+  readonly stepwise: boolean;
   /** What the scope's options say about stdio: 'remote' is the default. */
   readonly stdio: StdioChoice;
   /** Where children of a whole program run; undefined in the scopes of `withRemote`: on the far side. */

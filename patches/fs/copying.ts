@@ -87,7 +87,7 @@ function copyTask(context: FsContext, [from, to, given]: readonly unknown[]): Ta
       remotePath(context, source, 'cp'),
       remotePath(context, destination, 'cp'),
     ];
-    if (here === undefined || here.target !== there?.target || here.target.scope.denies)
+    if (here === undefined || here.target !== there?.target || here.target.scope.stepwise)
       return undefined;
     noteChange(here.target);
     const work = ask('copyTree', here.path, there.path, options);
@@ -106,7 +106,7 @@ function withFilter(context: FsContext, args: unknown[]): unknown[] {
   if (typeof options !== 'object' || options === null || 'filter' in options || isLoading())
     return args;
   const sides = [from, to].map((path) => sideOf(context, path));
-  if (sides[0] === sides[1] && context.scope()?.denies !== true) return args;
+  if (sides[0] === sides[1] && context.scope()?.stepwise !== true) return args;
   const all = { ...options, filter: () => true };
   return bare && given !== undefined ? [from, to, all, given, ...rest] : [from, to, all, ...rest];
 }

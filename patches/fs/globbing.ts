@@ -60,7 +60,7 @@ function globTask(context: FsContext, [pattern, options]: readonly unknown[]): T
   const shown = { syscall: 'scandir', path: cwd };
   return planned(context, shown, () => {
     const path = remotePath(context, cwd, 'glob');
-    if (path === undefined || path.target.scope.denies || !globs(path.target.peer.node))
+    if (path === undefined || path.target.scope.stepwise || !globs(path.target.peer.node))
       return undefined;
     const root = String(emptyAsDirectory(path).path);
     return { target: path.target, shown, work: glob(patterns, root) };

@@ -72,7 +72,10 @@ export function pairOperations(context: FsContext): PairOperation[] {
 function copySteps(): PairOperation[] {
   return ['cpSyncCheckPaths', 'cpSyncOverrideFile', 'cpSyncCopyDir'].map((name) => ({
     name,
-    work: (from, to, { args }) => copyStep(name, from, to, args.slice(2) as (boolean | number)[]),
+    work: (from, to, { args: [source, destination, ...rest] }) =>
+      from.target.scope.stepwise
+        ? across(name, String(source), String(destination), rest as (boolean | number)[])
+        : copyStep(name, from, to, rest as (boolean | number)[]),
     across: (_from, _to, { args: [from, to, ...rest] }) =>
       across(name, String(from), String(to), rest as (boolean | number)[]),
     ownPath: true,

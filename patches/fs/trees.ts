@@ -70,7 +70,7 @@ function treeTask(context: FsContext, { name, shown, changes, work }: TreeTask):
     const look: Shown = { syscall: name, path: given, ...shown };
     return planned(context, look, () => {
       const path = remotePath(context, given, name);
-      if (path?.target.scope.denies === true && name !== 'realpath') return undefined;
+      if (path?.target.scope.stepwise === true && name !== 'realpath') return undefined;
       const found = path === undefined ? undefined : work(path, given, options);
       if (path === undefined || found === undefined) return undefined;
       if (changes === true) noteChange(path.target);

@@ -151,6 +151,7 @@ export class Probes {
       id: 0,
       isDefault: false,
       denies: false,
+      stepwise: false,
       cwd: '/',
       stdio: 'local',
       run: (fn) => fn(),

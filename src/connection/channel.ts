@@ -64,6 +64,8 @@ export interface Channel {
   /** 128-bit session id in hex. */
   readonly id: string;
   readonly state: ChannelState;
+  /** Its files are of several places: a tree is walked entry by entry, never taken as a whole. */
+  readonly stepwise?: boolean;
   /** Throws ERR_ELSEWHERE_CLOSED-like errors if the handshake never finished. */
   readonly peer: PeerInfo;
   /** Starts a call. `done` is called later, never inside. Returns the id for `cancel`. */

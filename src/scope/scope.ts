@@ -42,6 +42,10 @@ export class Scope implements ScopeView {
     return this.rules?.denies ?? false;
   }
 
+  get stepwise(): boolean {
+    return this.denies || this.routes.get('fs')?.stepwise === true;
+  }
+
   target(patch: string): PatchTarget | undefined {
     return this.#targets.get(patch);
   }

@@ -28,6 +28,7 @@ export function record(version?: string): Recording {
     isDefault: false,
     cwd: '/',
     denies: false,
+    stepwise: false,
     stdio: 'local',
     run: inScope,
   };

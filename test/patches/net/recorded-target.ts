@@ -90,6 +90,7 @@ export function playFarSide(): Played {
     id: 1,
     isDefault: true,
     denies: false,
+    stepwise: false,
     cwd: '/',
     stdio: 'local',
     run: (fn) => fn(),
