@@ -7,7 +7,7 @@ import { fsPatch } from './fs/index.ts';
 import { httpPatch } from './http.ts';
 import { netPatch } from './net/index.ts';
 import { osPatch } from './os.ts';
-import { processPatch } from './process.ts';
+import { processPatch } from './process/index.ts';
 import { stdioPatch } from './stdio/index.ts';
 
 export const patches: readonly AnyPatch[] = [

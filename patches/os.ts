@@ -5,7 +5,13 @@
  */
 import nodeOs from 'node:os';
 import { likeOriginal } from '../src/base/shape.ts';
-import { type AnyPatch, definePatch, type LocalContext, type RemoteHalf } from '../src/patch.ts';
+import {
+  type AnyPatch,
+  type CoverageTable,
+  definePatch,
+  type LocalContext,
+  type RemoteHalf,
+} from '../src/patch.ts';
 
 interface OsApi {
   /** What the function of that name returns there. */
@@ -15,34 +21,46 @@ interface OsApi {
 type OsFunction = (...args: unknown[]) => unknown;
 
 /** Where each export of node:os goes, and why it stays where it does. */
-export const OS_TABLE: Readonly<Record<string, 'fixed' | 'changing' | `local: ${string}`>> = {
-  arch: 'fixed',
-  availableParallelism: 'fixed',
-  cpus: 'changing',
-  endianness: 'fixed',
-  freemem: 'changing',
-  getPriority: 'changing',
-  homedir: 'changing',
-  hostname: 'changing',
-  loadavg: 'changing',
-  machine: 'fixed',
-  networkInterfaces: 'changing',
-  platform: 'fixed',
-  release: 'fixed',
-  setPriority: 'changing',
-  tmpdir: 'changing',
-  totalmem: 'fixed',
-  type: 'fixed',
-  uptime: 'changing',
-  userInfo: 'changing',
-  version: 'fixed',
+export const OS_TABLE: CoverageTable = {
+  arch: 'remote',
+  availableParallelism: 'remote',
+  cpus: 'remote',
+  endianness: 'remote',
+  freemem: 'remote',
+  getPriority: 'remote',
+  homedir: 'remote',
+  hostname: 'remote',
+  loadavg: 'remote',
+  machine: 'remote',
+  networkInterfaces: 'remote',
+  platform: 'remote',
+  release: 'remote',
+  setPriority: 'remote',
+  tmpdir: 'remote',
+  totalmem: 'remote',
+  type: 'remote',
+  uptime: 'remote',
+  userInfo: 'remote',
+  version: 'remote',
   EOL: 'local: a constant of this system, for text written here',
   constants:
     'local: numbers of this system, used with local calls; errors arrive with local numbers',
   devNull: 'local: a constant of this system',
 };
 
-const REMOTE = Object.keys(OS_TABLE).filter((name) => !OS_TABLE[name]?.startsWith('local'));
+/** Asked once for each connection: what a machine does not change while it runs. */
+const FIXED = new Set([
+  'arch',
+  'availableParallelism',
+  'endianness',
+  'machine',
+  'platform',
+  'release',
+  'totalmem',
+  'type',
+  'version',
+]);
+const REMOTE = Object.keys(OS_TABLE).filter((name) => OS_TABLE[name] === 'remote');
 
 function local(context: LocalContext<OsApi>): void {
   const fixed = new WeakMap<object, Map<string, unknown>>();
@@ -53,7 +71,7 @@ function local(context: LocalContext<OsApi>): void {
     const dispatch: OsFunction = (...args) => {
       const target = context.target();
       if (target === undefined) return original(...args);
-      if (OS_TABLE[name] === 'changing') return target.callSync('fact', name, args);
+      if (!FIXED.has(name)) return target.callSync('fact', name, args);
       const known = fixed.get(target.connection) ?? new Map<string, unknown>();
       fixed.set(target.connection, known);
       if (!known.has(name)) known.set(name, target.callSync('fact', name, args));
@@ -97,4 +115,9 @@ function remote(): RemoteHalf<OsApi> {
   };
 }
 
-export const osPatch: AnyPatch = definePatch<OsApi>({ name: 'os', local, remote });
+export const osPatch: AnyPatch = definePatch<OsApi>({
+  name: 'os',
+  coverage: { os: OS_TABLE },
+  local,
+  remote,
+});

@@ -10,7 +10,14 @@ import { type ServeOptions, type Server, serveWith } from './service/serve.ts';
 export type { Change, Overlay, OverlayOptions } from '../patches/fs/overlay/index.ts';
 export { ElsewhereError, type ElsewhereErrorCode } from './base/errors.ts';
 export type { PeerInfo } from './connection/channel.ts';
-export type { ScopeView, StdioChoice, StdioStreams } from './patch.ts';
+export type {
+  EnvChoice,
+  ScopeView,
+  StdioChoice,
+  StdioStreams,
+  StdioWay,
+  StdioWays,
+} from './patch.ts';
 export { captureStdio } from './scope/capture.ts';
 export { type Explanation, explain, type Subject } from './scope/explain.ts';
 export { currentScope, install, uninstall } from './scope/installer.ts';

@@ -41,6 +41,8 @@ export interface ScopeView {
   readonly stdio: StdioChoice;
   /** Where children of a whole program run; undefined in the scopes of `withRemote`: on the far side. */
   readonly children?: ChildrenChoice | undefined;
+  /** Whose environment `process.env` is: 'local' is the default. */
+  readonly env?: EnvChoice;
   /** Runs `fn`, and everything it starts, in this scope. */
   run<R>(fn: () => R): R;
 }
@@ -56,7 +58,20 @@ export interface StdioStreams {
   stdout?: NodeJS.WritableStream;
   stderr?: NodeJS.WritableStream;
 }
-export type StdioChoice = 'remote' | 'local' | StdioStreams;
+export type StdioWay = 'remote' | 'local' | 'tee';
+/** For each stream by itself; 'remote' for one that is not named. Input cannot be 'tee'. */
+export interface StdioWays {
+  readonly stdin?: NodeJS.ReadableStream | 'remote' | 'local';
+  readonly stdout?: NodeJS.WritableStream | StdioWay;
+  readonly stderr?: NodeJS.WritableStream | StdioWay;
+}
+export type StdioChoice = StdioWay | StdioWays;
+
+/**
+ * 'local': this process's own environment. 'remote': the far side's alone. 'merged': ours, overlaid with the far side's
+ * but for what describes a machine or a terminal (PATH, HOME, TERM…). 'none': an empty one.
+ */
+export type EnvChoice = 'local' | 'remote' | 'merged' | 'none';
 
 /** Where a patch's operations go in one scope. The same object for the life of the scope: handles keep it. */
 export interface Target<C extends Calls<C>, S extends Streams<S> = NoStreams> {

@@ -7,6 +7,9 @@ import type { NativeSpawn } from './binding.ts';
 const ownNode = process.execPath;
 const ownEnvironment = process.env;
 
+/** What makes Node programs here follow: the preload's file and the URL are this machine's. */
+const FOLLOWING = /^(?:ELSEWHERE_[A-Z]+|NODE_OPTIONS)=/;
+
 /** `explicit`: the caller gave an environment. */
 export function launchOf(target: ChildTarget, spawn: NativeSpawn, explicit: boolean): Launch {
   const isNode = spawn.file === ownNode;
@@ -38,7 +41,8 @@ function directory(target: ChildTarget, given: string | Uint8Array | undefined):
  * not bring this machine's PATH and HOME along. In a scope whose `process.env` is the far side's, it is exact.
  */
 function environment(pairs: readonly string[], explicit: boolean): FarEnvironment {
-  if (process.env !== ownEnvironment) return { own: false, set: pairs };
+  if (process.env !== ownEnvironment)
+    return { own: false, set: pairs.filter((pair) => !(FOLLOWING.test(pair) && isOwn(pair))) };
   const added = pairs.filter((pair) => !isOwn(pair));
   const channel = added.filter((pair) => pair.startsWith('NODE_CHANNEL_'));
   return { own: true, set: explicit ? added : channel };

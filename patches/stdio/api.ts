@@ -13,6 +13,8 @@ export interface TerminalInfo {
 export interface StdioCalls {
   /** By descriptor: 0, 1, 2. */
   info(): TerminalInfo[];
+  /** Raw mode of the far side's standard input, which must be a terminal. Taken back when the session ends. */
+  raw(on: boolean): void;
   /**
    * The end of a stream whose process is exiting: everything from `offset` on, of which the far side writes what it has
    * not had yet. Returns when it is written.
@@ -21,6 +23,8 @@ export interface StdioCalls {
 }
 
 export interface StdioStreams {
+  /** Signals `[columns, rows]` whenever the far terminal of that descriptor changes its size. */
+  sizes(stream: RemoteStream, fd: OutputFd): void;
   /** Bytes to standard output or error; signals back how many have been written. `key` names it for `finish`. */
   write(stream: RemoteStream, fd: OutputFd, key: string): void;
   /** Bytes of standard input; one reader at a time. */

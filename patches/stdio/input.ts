@@ -2,11 +2,18 @@
 import { Readable } from 'node:stream';
 import type { ByteStream, Target } from '../../src/patch.ts';
 import type { StdioCalls, StdioStreams } from './api.ts';
+import { onTerminals } from './terminal.ts';
 
 export class RemoteInput extends Readable {
   readonly fd = 0;
   readonly #target: Target<StdioCalls, StdioStreams>;
   #stream: ByteStream | undefined;
+  #isTTY: boolean | undefined;
+  #raw = false;
+  /** Somebody reads. */
+  #reading = false;
+  /** Reading keeps the process alive: until `unref`. */
+  #referenced = true;
   #held = false;
 
   constructor(target: Target<StdioCalls, StdioStreams>) {
@@ -14,8 +21,38 @@ export class RemoteInput extends Readable {
     this.#target = target;
   }
 
+  /** Asked for at first use, blocking. */
+  get isTTY(): true | undefined {
+    if (this.#isTTY === undefined && this.#target.alive)
+      this.#isTTY = this.#target.callSync('info')[0]?.isTTY;
+    return this.#isTTY || undefined;
+  }
+
+  /** Of terminals only. */
+  get isRaw(): boolean | undefined {
+    return this.isTTY && this.#raw;
+  }
+
+  switchRaw(on: boolean): this {
+    this.#target.callSync('raw', on);
+    this.#raw = on;
+    return this;
+  }
+
+  ref(): this {
+    this.#referenced = true;
+    this.#hold();
+    return this;
+  }
+
+  unref(): this {
+    this.#referenced = false;
+    this.#hold();
+    return this;
+  }
+
   override _read(): void {
-    this.#hold(true);
+    this.#read(true);
     if (this.#stream === undefined) this.#stream = this.#open();
     else this.#stream.resume();
   }
@@ -23,40 +60,54 @@ export class RemoteInput extends Readable {
   #open(): ByteStream {
     return this.#target.open('read', [], {
       data: (bytes) => {
-        if (!this.push(bytes)) this.#pauseFar();
+        if (!this.push(bytes)) this.#stream?.pause();
       },
       end: () => this.push(null),
       closed: (error) => {
-        this.#hold(false);
-        if (error !== undefined) this.destroy(error);
+        const reading = this.#reading;
+        this.#read(false);
+        // Who does not read has nothing to be told.
+        if (error !== undefined) this.destroy(reading ? error : undefined);
       },
     });
   }
 
-  #pauseFar(): void {
-    this.#stream?.pause();
-  }
-
   override pause(): this {
-    this.#hold(false);
+    this.#read(false);
     return super.pause();
   }
 
   override resume(): this {
-    if (!this.readableEnded) this.#hold(true);
+    if (!this.readableEnded) this.#read(true);
     return super.resume();
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#hold(false);
+    this.#read(false);
     this.#stream?.reset('closed');
     done(error);
   }
 
-  #hold(on: boolean): void {
-    if (on === this.#held) return;
-    this.#held = on;
-    if (on) this.#target.hold();
+  #read(on: boolean): void {
+    this.#reading = on;
+    this.#hold();
+  }
+
+  #hold(): void {
+    const hold = this.#reading && this.#referenced;
+    if (hold === this.#held) return;
+    this.#held = hold;
+    if (hold) this.#target.hold();
     else this.#target.release();
   }
 }
+
+onTerminals(
+  RemoteInput.prototype,
+  {
+    setRawMode(this: RemoteInput, on: boolean): RemoteInput {
+      return this.switchRaw(Boolean(on));
+    },
+  },
+  ['setRawMode'],
+);

@@ -4,6 +4,7 @@ import { Writable } from 'node:stream';
 import { WriteStream } from 'node:tty';
 import type { ByteStream, Target } from '../../src/patch.ts';
 import type { OutputFd, StdioCalls, StdioStreams, TerminalInfo } from './api.ts';
+import { onTerminals } from './terminal.ts';
 
 type StdioTarget = Target<StdioCalls, StdioStreams>;
 
@@ -32,13 +33,28 @@ export class RemoteOutput extends Writable {
 
   /** Asked for at first use, blocking; whoever asks wants to know now. */
   #info(): TerminalInfo {
-    if (this.#terminal === undefined && this.#target.alive)
+    if (this.#terminal === undefined && this.#target.alive) {
       this.#terminal = this.#target.callSync('info')[this.fd];
+      if (this.#terminal?.isTTY === true) this.#watchSize();
+    }
     return this.#terminal ?? { isTTY: false, columns: 80, rows: 24 };
   }
 
-  get isTTY(): boolean {
-    return this.#info().isTTY;
+  #watchSize(): void {
+    this.#target.open('sizes', [this.fd], {
+      data: () => undefined,
+      end: () => undefined,
+      closed: () => undefined,
+      signal: (size) => {
+        const [columns, rows] = size as [number, number];
+        this.#terminal = { isTTY: true, columns, rows };
+        this.emit('resize');
+      },
+    });
+  }
+
+  get isTTY(): true | undefined {
+    return this.#info().isTTY || undefined;
   }
 
   get columns(): number | undefined {
@@ -49,6 +65,15 @@ export class RemoteOutput extends Writable {
   get rows(): number | undefined {
     const { isTTY, rows } = this.#info();
     return isTTY ? rows : undefined;
+  }
+
+  /** What is under way holds the process until it has arrived, as with a pipe; there is nothing more to hold. */
+  ref(): this {
+    return this;
+  }
+
+  unref(): this {
+    return this;
   }
 
   override _write(
@@ -132,17 +157,14 @@ export class RemoteOutput extends Writable {
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     done(error);
   }
-
-  /** Terminal questions are answered as Node answers them for its own streams, from the far terminal's facts. */
-  getWindowSize(): [number, number] {
-    return [this.columns ?? 80, this.rows ?? 24];
-  }
-
-  getColorDepth(env?: object): number {
-    return this.isTTY ? WriteStream.prototype.getColorDepth.call(this as never, env) : 1;
-  }
-
-  hasColors(count?: number, env?: object): boolean {
-    return this.isTTY && this.getColorDepth(env) >= Math.log2(count ?? 16);
-  }
 }
+
+onTerminals(RemoteOutput.prototype, WriteStream.prototype, [
+  'clearLine',
+  'clearScreenDown',
+  'cursorTo',
+  'moveCursor',
+  'getWindowSize',
+  'getColorDepth',
+  'hasColors',
+]);

@@ -7,7 +7,7 @@ import type { OutputFd, StdioCalls, StdioStreams, TerminalInfo } from './api.ts'
 /** Several readers would share one input between them by chance: the first one has it until it ends. */
 let reader: object | undefined;
 
-export function stdioRemote(_context: RemoteContext): RemoteHalf<StdioCalls, StdioStreams> {
+export function stdioRemote(context: RemoteContext): RemoteHalf<StdioCalls, StdioStreams> {
   /** Bytes received of each output stream, by its key: what `finish` must not write again. */
   const received = new Map<string, number>();
   return {
@@ -17,6 +17,10 @@ export function stdioRemote(_context: RemoteContext): RemoteHalf<StdioCalls, Std
         terminal(originals.process.stdout),
         terminal(originals.process.stderr),
       ],
+      raw: (on) => {
+        originals.process.stdin.setRawMode(on);
+        if (on) context.onEnd(() => originals.process.stdin.setRawMode(false));
+      },
       finish: (key, fd, offset, bytes) => {
         const rest = bytes.subarray(Math.max(0, (received.get(key) ?? 0) - offset));
         received.delete(key);
@@ -28,6 +32,7 @@ export function stdioRemote(_context: RemoteContext): RemoteHalf<StdioCalls, Std
       write: (stream, fd, key) =>
         writeStream(stream, output(fd), (total) => received.set(key, total)),
       read: readStream,
+      sizes: (stream, fd) => watchSize(stream, output(fd)),
     },
   };
 }
@@ -59,6 +64,16 @@ function writeStream(stream: RemoteStream, to: WriteStream, count: (total: numbe
     end: () => stream.end(),
     closed: () => undefined,
   });
+}
+
+function watchSize(stream: RemoteStream, terminal: WriteStream): void {
+  const tell = (): void => stream.signal([terminal.columns, terminal.rows]);
+  stream.accept({
+    data: () => undefined,
+    end: () => undefined,
+    closed: () => void terminal.off('resize', tell),
+  });
+  terminal.on('resize', tell);
 }
 
 function readStream(stream: RemoteStream): void {

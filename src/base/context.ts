@@ -28,12 +28,13 @@ function sharedState(): ContextState {
   const holder = globalThis as { [KEY]?: ContextState };
   const known = holder[KEY];
   if (known?.version === 1) return known;
-  const fresh: ContextState = {
+  // Sealed: jest takes away, after each test file, what can be deleted of objects that hang on the global one.
+  const fresh: ContextState = Object.seal<ContextState>({
     version: 1,
     storage: new AsyncLocalStorage(),
     fallback: undefined,
     forced: undefined,
-  };
+  });
   // Not enumerable: Node's own tests fail every program that leaves a new enumerable global behind.
   Object.defineProperty(globalThis, KEY, { value: fresh, enumerable: false, configurable: true });
   return fresh;

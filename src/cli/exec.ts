@@ -11,7 +11,7 @@ const HELP = `elsewhere exec: evaluates an expression on the far side and prints
 
   elsewhere exec [URL] EXPRESSION [--token-file FILE] [--json]
 
-The expression may use await, require and all globals of the agent. What it prints shows here.
+The expression may use await, require, all globals of the agent and Node's modules by their names (os, fs, …). What it prints shows here.
 Strings are printed as they are, other values as by console.log; --json prints JSON.`;
 
 export const execCommand: Command = {

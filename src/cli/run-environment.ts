@@ -9,7 +9,7 @@ export interface RunSettings {
   readonly token: string | undefined;
   /** Absolute path of the preload. */
   readonly register: string;
-  readonly options: { readonly [K in keyof ProgramOptions]: ProgramOptions[K] | undefined };
+  readonly options: ProgramOptions;
 }
 
 /** The environment of the program. `--require`, because `--import` is skipped by eval workers (Node 20-26). */

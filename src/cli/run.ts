@@ -1,17 +1,19 @@
 /** `elsewhere run`: an unmodified program whose files and sockets are the far side's. */
 import { originals } from '../base/originals.ts';
-import type { ChildrenChoice } from '../patch.ts';
-import { connect } from '../service/connect.ts';
+import type { ChildrenChoice, EnvChoice, StdioWay } from '../patch.ts';
+import type { ProgramOptions } from '../scope/with-remote.ts';
 import {
   agentUrl,
   mapping,
   type OptionTable,
   optional,
+  type ParsedLine,
   splitProgram,
   strings,
   tokenOption,
 } from './args.ts';
 import type { Command } from './command.ts';
+import { prepare, print } from './plan.ts';
 import { programEnvironment } from './run-environment.ts';
 import { ExitCode, UsageError } from './usage.ts';
 
@@ -24,9 +26,12 @@ const OPTIONS: OptionTable = {
   deny: { type: 'string', multiple: true },
   map: { type: 'string', multiple: true },
   cwd: { type: 'string' },
+  env: { type: 'string' },
   stdio: { type: 'string' },
   children: { type: 'string' },
   'token-file': { type: 'string' },
+  'dry-run': { type: 'boolean' },
+  json: { type: 'boolean' },
 };
 
 const HELP = `elsewhere run: runs a program here whose files and sockets are the far side's
@@ -41,10 +46,12 @@ const HELP = `elsewhere run: runs a program here whose files and sockets are the
   --deny GLOB        these paths fail with EACCES
   --map FROM=TO      paths below FROM are read and written below TO on the far side
   --cwd DIR          working directory on the far side; default the agent's
-  --stdio WHERE      local (default) or remote
+  --env WHOSE        process.env: local (default), remote, none, or merged: local overlaid with the far side's
+  --stdio WHERE      local (default), remote, or tee: input from there, output to both
   --children WHERE   follow (default): Node programs that it starts run here and follow it, other commands run on
                      the far side; remote: all run there; local: all run here
   --token-file FILE  the token, if the URL has none
+  --dry-run          only print what would go where; with --json as JSON
 
 The program's exit code, signals and standard streams are its own.
 Exit codes of elsewhere itself: 2 usage, 69 cannot connect, 77 not allowed, 127 no such program.`;
@@ -58,43 +65,45 @@ export const runCommand: Command = {
     const [command, ...args] = program;
     if (command === undefined)
       throw new UsageError('run what? elsewhere run --on URL -- node app.js');
-    const stdio = optional(values['stdio']) ?? 'local';
-    if (stdio !== 'local' && stdio !== 'remote') throw new UsageError('--stdio is local or remote');
-    const children = optional(values['children']) ?? 'follow';
-    if (!isChildrenChoice(children)) throw new UsageError('--children is follow, remote or local');
     const url = agentUrl(optional(values['on']));
     const { token } = tokenOption(values['token-file']);
-    await checkAgent(url, token);
-    const env = programEnvironment(originals.process.env, {
-      url,
-      token,
-      register,
-      options: {
-        stdio,
-        children,
-        patches: names(values['patch']),
-        except: names(values['except']),
-        cwd: optional(values['cwd']),
-        paths: {
-          local: strings(values['local']),
-          remote: strings(values['remote']),
-          deny: strings(values['deny']),
-          map: mapping(strings(values['map'])),
-        },
-      },
-    });
+    const given = optionsOf(values);
+    const { plan, options } = await prepare(url, token, given, program);
+    if (values['dry-run'] === true) return print(plan, values['json'] === true);
+    const env = programEnvironment(originals.process.env, { url, token, register, options });
     return start(command, args, env);
   },
 };
 
-function isChildrenChoice(value: string): value is ChildrenChoice {
-  return value === 'follow' || value === 'remote' || value === 'local';
+function optionsOf(values: ParsedLine['values']): ProgramOptions {
+  const list = (name: string): string[] | undefined => names(values[name]);
+  const [patches, except, cwd] = [list('patch'), list('except'), optional(values['cwd'])];
+  return {
+    stdio: oneOf<StdioWay>('stdio', ['local', 'remote', 'tee'], values),
+    env: oneOf<EnvChoice>('env', ['local', 'remote', 'merged', 'none'], values),
+    children: oneOf<ChildrenChoice>('children', ['follow', 'remote', 'local'], values),
+    ...(patches === undefined ? {} : { patches }),
+    ...(except === undefined ? {} : { except }),
+    ...(cwd === undefined ? {} : { cwd }),
+    paths: {
+      local: strings(values['local']),
+      remote: strings(values['remote']),
+      deny: strings(values['deny']),
+      map: mapping(strings(values['map'])),
+    },
+  };
 }
 
-/** Fails here, with one clear line, rather than inside the program. */
-async function checkAgent(url: string, token: string | undefined): Promise<void> {
-  const conn = await connect(url, token === undefined ? {} : { token });
-  await conn.close();
+/** The value of an option that has a few; the first is the default. */
+function oneOf<T extends string>(
+  name: string,
+  choices: readonly [T, ...T[]],
+  values: ParsedLine['values'],
+): T {
+  const given = optional(values[name]) ?? choices[0];
+  const choice = choices.find((candidate) => candidate === given);
+  if (choice === undefined) throw new UsageError(`--${name} is one of ${choices.join(', ')}`);
+  return choice;
 }
 
 function names(value: Parameters<typeof strings>[0]): string[] | undefined {

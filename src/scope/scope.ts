@@ -1,7 +1,7 @@
 /** A scope: for each patch, where its operations go. Immutable but for its working directory. */
 import { runInContext } from '../base/context.ts';
 import type { Channel } from '../connection/channel.ts';
-import type { ChildrenChoice, ScopeView, StdioChoice } from '../patch.ts';
+import type { ChildrenChoice, EnvChoice, ScopeView, StdioChoice } from '../patch.ts';
 import type { PathRules } from './path-rules.ts';
 import { PatchTarget } from './target.ts';
 
@@ -10,6 +10,9 @@ export interface ScopeInit {
   readonly routes: ReadonlyMap<string, Channel>;
   readonly cwd: string;
   readonly stdio: StdioChoice;
+  readonly env: EnvChoice;
+  /** What stdio 'local' means: a capture around it, if there is one. */
+  readonly localStdio?: StdioChoice | undefined;
   readonly rules?: PathRules | undefined;
   readonly isDefault?: boolean;
   readonly children?: ChildrenChoice | undefined;
@@ -22,6 +25,8 @@ export class Scope implements ScopeView {
   readonly isDefault: boolean;
   readonly routes: ReadonlyMap<string, Channel>;
   readonly stdio: StdioChoice;
+  readonly env: EnvChoice;
+  readonly localStdio: StdioChoice;
   readonly rules: PathRules | undefined;
   readonly children: ChildrenChoice | undefined;
   cwd: string;
@@ -31,6 +36,8 @@ export class Scope implements ScopeView {
     this.routes = init.routes;
     this.cwd = init.cwd;
     this.stdio = init.stdio;
+    this.env = init.env;
+    this.localStdio = init.localStdio ?? 'local';
     this.rules = init.rules;
     this.children = init.children;
     this.isDefault = init.isDefault ?? false;

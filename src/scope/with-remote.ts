@@ -3,7 +3,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { currentContext, LOCAL, runInContext, setFallbackContext } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import type { Channel } from '../connection/channel.ts';
-import type { AnyPatch, ChildrenChoice, ScopeView, StdioChoice } from '../patch.ts';
+import type { AnyPatch, ChildrenChoice, EnvChoice, ScopeView, StdioChoice } from '../patch.ts';
 import { currentScope, install, knownPatches } from './installer.ts';
 import { type PathOptions, PathRules } from './path-rules.ts';
 import { Scope } from './scope.ts';
@@ -23,8 +23,16 @@ export interface RemoteOptions {
   readonly paths?: PathOptions;
   /** Working directory on the far side. Default: the agent's own, or the surrounding scope's on the same connection. */
   readonly cwd?: string;
-  /** 'remote' (default), 'local', or streams of your own. */
+  /**
+   * 'remote' (default); 'local': this process's, or those of a surrounding capture; 'tee': output goes to both; or for
+   * each of stdin, stdout and stderr one of these or a stream of your own.
+   */
   readonly stdio?: StdioChoice;
+  /**
+   * Whose environment `process.env` is: 'local', 'remote', 'merged' (ours, overlaid with the far side's but for what
+   * describes a machine or a terminal) or 'none'. Default: the surrounding scope's, else 'local'.
+   */
+  readonly env?: EnvChoice;
 }
 
 /** Options of a whole program's scope. */
@@ -93,12 +101,15 @@ function remoteScope(channel: Channel, options: RemoteOptions, children?: Childr
   const routes = new Map(outer?.routes);
   for (const patch of knownPatches()) if (chosen(patch, options)) routes.set(patch.name, channel);
   const stdio = options.stdio ?? 'remote';
+  checkEnv(options.env, routes.get('process') === channel);
   const stdioChosen = routes.get('stdio') === channel;
   if (stdioChosen && stdio === 'local') routes.delete('stdio');
   return new Scope({
     routes,
     cwd: options.cwd ?? startDirectory(outer, channel),
-    stdio: stdioChosen ? stdio : (outer?.stdio ?? 'local'),
+    stdio: stdioIn(stdioChosen ? stdio : outer?.stdio, outer),
+    localStdio: outer?.localStdio,
+    env: options.env ?? outer?.env ?? 'local',
     rules: options.paths === undefined ? undefined : new PathRules(options.paths),
     isDefault: children !== undefined,
     children,
@@ -123,7 +134,12 @@ function composedScope(composition: Composition): Scope {
   return new Scope({
     routes,
     cwd: files === undefined ? (outer?.cwd ?? '/') : startDirectory(outer, files),
-    stdio: composition['stdio'] === undefined ? (outer?.stdio ?? 'local') : stdioOf(routes),
+    stdio:
+      composition['stdio'] === undefined
+        ? (outer?.stdio ?? 'local')
+        : stdioIn(routes.has('stdio') ? 'remote' : 'local', outer),
+    localStdio: outer?.localStdio,
+    env: outer?.env ?? 'local',
     rules: outer?.rules,
     children: composition['child_process'] === undefined ? outer?.children : undefined,
   });
@@ -136,13 +152,27 @@ function setRoute(routes: Map<string, Channel>, patch: string, choice: unknown):
     throw new ElsewhereError('ERR_ELSEWHERE_ARGUMENT', `${patch} must be a connection or 'local'`);
 }
 
-function stdioOf(routes: ReadonlyMap<string, Channel>): StdioChoice {
-  return routes.has('stdio') ? 'remote' : 'local';
+/** 'local' inside a capture means the capture. */
+function stdioIn(choice: StdioChoice | undefined, outer: Scope | undefined): StdioChoice {
+  return choice === undefined || choice === 'local' ? (outer?.localStdio ?? 'local') : choice;
 }
 
 /** A nested scope on the same far side starts where its surroundings are. */
 function startDirectory(outer: Scope | undefined, channel: Channel): string {
   return outer !== undefined && outer.routes.get('fs') === channel ? outer.cwd : channel.peer.cwd;
+}
+
+function checkEnv(env: EnvChoice | undefined, routed: boolean): void {
+  if (env !== undefined && !['local', 'remote', 'merged', 'none'].includes(env))
+    throw new ElsewhereError(
+      'ERR_ELSEWHERE_ARGUMENT',
+      `env is 'local', 'remote', 'merged' or 'none', not ${JSON.stringify(env)}`,
+    );
+  if (env !== undefined && env !== 'local' && !routed)
+    throw new ElsewhereError(
+      'ERR_ELSEWHERE_ARGUMENT',
+      `env: '${env}' needs the patch process (or fs, which it follows) in this scope`,
+    );
 }
 
 function checkNames(names: readonly string[]): void {

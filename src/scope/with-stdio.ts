@@ -13,6 +13,8 @@ export function runWithStdio<R>(streams: StdioStreams, fn: () => R): R {
     routes,
     cwd: outer?.cwd ?? '/',
     stdio: streams,
+    localStdio: streams,
+    env: outer?.env ?? 'local',
     rules: outer?.rules,
     children: outer?.children,
   });

@@ -2,7 +2,7 @@
  * Classic mode: code of the client, run by the agent with all that the agent may do. Only for who authenticated, and
  * only where `serve` allows it. Values go both ways by value.
  */
-import { createRequire } from 'node:module';
+import { builtinModules, createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { runInThisContext } from 'node:vm';
 import { ElsewhereError } from '../base/errors.ts';
@@ -58,7 +58,30 @@ export function refuseClassic(session: FarSession): void {
 function newWorkplace(): Workplace {
   // Modules are found as from a file in the agent's working directory.
   const require = createRequire(pathToFileURL(`${originals.process.cwd()}/`));
-  return { require, namespace: {} };
+  return { require, namespace: Object.create(builtins(require)) };
+}
+
+/** Globals that are called as a module is; what one expects of the name is the global. */
+const KEPT = ['process', 'console'];
+
+/** Node's modules by their names, as in `node -p` and the REPL; a name that the client assigns is its own from then on. */
+function builtins(require: NodeJS.Require): object {
+  const names = builtinModules.filter((name) => /^[a-z]\w*$/.test(name) && !KEPT.includes(name));
+  const getters = names.map((name): [string, PropertyDescriptor] => [
+    name,
+    {
+      get: () => require(`node:${name}`),
+      set(this: object, value: unknown) {
+        Object.defineProperty(this, name, {
+          value,
+          writable: true,
+          enumerable: true,
+          configurable: true,
+        });
+      },
+    },
+  ]);
+  return Object.defineProperties({}, Object.fromEntries(getters));
 }
 
 /** `with` makes the names of the namespace readable without naming it; the client's own code says whether it is strict. */

@@ -26,6 +26,8 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
 };
 /** Composition roots: the only files in src/ that import patches/, and nobody imports them. */
 const ROOTS = ['index.ts', 'register.ts', 'agent.ts', 'cli.ts', 'testing.ts'];
+/** What they may import of patches/: the list, and what the public API hands out by itself. */
+const FOR_ROOTS = ['patches/index.ts', 'patches/fs/overlay/index.ts'];
 /** What a patch may import besides its own files. */
 const FOR_PATCHES = ['src/base', 'src/patch.ts'];
 
@@ -82,7 +84,7 @@ function mayImportModule(path: string, { specifier, typeOnly }: Import): boolean
 function mayImportFile(from: string, to: string, typeOnly: boolean): boolean {
   if (from.startsWith('patches/')) return patchMayImport(from, to);
   const part = partOf(from);
-  if (ROOTS.includes(part)) return to.startsWith('src/') || to === 'patches/index.ts';
+  if (ROOTS.includes(part)) return to.startsWith('src/') || FOR_ROOTS.includes(to);
   const target = to.startsWith('src/') ? partOf(to) : to;
   const list = listOf(part);
   return list.includes(target) || (typeOnly && list.includes(`type ${target}`));

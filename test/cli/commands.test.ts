@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { elsewhere, repository, startAgent, type TestAgent } from '../kit/agent.ts';
 import { suite } from '../kit/suite.ts';
 
-const test = suite('cli/commands', { limit: 20_000 });
+const test = suite('cli/commands', { limit: 60_000, fileLimit: 180_000 });
 let agent: TestAgent;
 
 test.before(async () => {

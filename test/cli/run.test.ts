@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { elsewhere, repository, startAgent, type TestAgent } from '../kit/agent.ts';
 import { suite } from '../kit/suite.ts';
 
-const test = suite('cli/run', { limit: 30_000 });
+const test = suite('cli/run', { limit: 60_000, fileLimit: 240_000 });
 let agent: TestAgent;
 let app: string;
 

@@ -5,15 +5,10 @@
 
 import nodeFs from 'node:fs';
 import { isAbsolute, join } from 'node:path';
-import { knownError } from '../src/base/system-errors.ts';
-import { type AnyPatch, definePatch, type LocalContext, type RemoteHalf } from '../src/patch.ts';
+import { knownError } from '../../src/base/system-errors.ts';
+import type { ProcessContext } from './api.ts';
 
-interface ProcessApi {
-  /** The directory that `chdir` would lead to; throws Node's error where it would fail. */
-  directory(from: string, to: string): string;
-}
-
-function local(context: LocalContext<ProcessApi>): void {
+export function substituteDirectory(context: ProcessContext): void {
   const cwd = process.cwd;
   const chdir = process.chdir;
   context.replace(process, 'cwd', function wrappedCwd(): string {
@@ -49,24 +44,11 @@ function chdirError(
   return Object.assign(error, { errno, code, syscall: 'chdir', path: from, dest: to });
 }
 
-function remote(): RemoteHalf<ProcessApi> {
-  return {
-    calls: {
-      directory: (from, to) => {
-        const path = isAbsolute(to) ? to : join(from, to);
-        // The agent's own directory stays: other clients have theirs. So the check that chdir(2) makes is made by hand.
-        nodeFs.accessSync(path, nodeFs.constants.X_OK);
-        if (!nodeFs.statSync(path).isDirectory())
-          throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
-        return nodeFs.realpathSync(path);
-      },
-    },
-  };
+/** On the far side. Its own directory stays, since others work there: the check that chdir(2) makes is made by hand. */
+export function directory(from: string, to: string): string {
+  const path = isAbsolute(to) ? to : join(from, to);
+  if (!nodeFs.statSync(path).isDirectory())
+    throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
+  nodeFs.accessSync(path, nodeFs.constants.X_OK);
+  return nodeFs.realpathSync(path);
 }
-
-export const processPatch: AnyPatch = definePatch<ProcessApi>({
-  name: 'process',
-  follows: 'fs',
-  local,
-  remote,
-});

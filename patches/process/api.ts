@@ -1,0 +1,18 @@
+/** What travels for `process`. */
+import type { LocalContext, Target } from '../../src/patch.ts';
+
+export interface ProcessApi {
+  /** The directory that `chdir` would lead to; throws Node's error where it would fail. */
+  directory(from: string, to: string): string;
+  /** Its environment, without what belongs to the agent itself. */
+  environment(): Record<string, string>;
+  /** What the function of that name returns there: `getuid` and its kind. */
+  fact(name: string): unknown;
+  /** Its clocks: `hrtime.bigint()` in nanoseconds, `uptime()` in seconds. */
+  clocks(): { hrtime: bigint; uptime: number };
+  /** Signals a process of the far side. */
+  kill(pid: number, signal: string | number | undefined): void;
+}
+
+export type ProcessContext = LocalContext<ProcessApi>;
+export type ProcessTarget = Target<ProcessApi>;

@@ -1,0 +1,21 @@
+/** What `process` says of the machine in a scope; what it says of the program stays (table.ts has the reasons). */
+import { type AnyPatch, definePatch } from '../../src/patch.ts';
+import type { ProcessApi } from './api.ts';
+import { clocks, substituteClocks } from './clocks.ts';
+import { directory, substituteDirectory } from './directory.ts';
+import { environment, substituteEnvironment } from './environment.ts';
+import { fact, kill, substituteIdentity } from './identity.ts';
+import { PROCESS_TABLE } from './table.ts';
+
+export const processPatch: AnyPatch = definePatch<ProcessApi>({
+  name: 'process',
+  follows: 'fs',
+  coverage: { process: PROCESS_TABLE },
+  local(context) {
+    substituteDirectory(context);
+    substituteEnvironment(context);
+    substituteIdentity(context);
+    substituteClocks(context);
+  },
+  remote: () => ({ calls: { directory, environment, fact, clocks, kill } }),
+});

@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Connection, connect, uninstall, withLocal, withRemote } from '../../src/index.ts';
+import { startAgent, type TestAgent } from '../kit/agent.ts';
+import { suite } from '../kit/suite.ts';
+
+const test = suite('patches/process');
+let agent: TestAgent;
+let conn: Connection;
+
+test.before(async () => {
+  Object.assign(process.env, { SHARED: 'there', ONLY_THERE: 'x', ELSEWHERE_TOKEN: 'secret' });
+  agent = await startAgent();
+  delete process.env['ONLY_THERE'];
+  process.env['SHARED'] = 'here';
+  conn = await connect(agent.url);
+});
+test.after(async () => {
+  await conn.close();
+  await agent.stop();
+});
+
+test('cwd and chdir: for the scope alone, and Node’s error', () => {
+  const before = process.cwd();
+  mkdirSync(join(agent.folder, 'sub'));
+  writeFileSync(join(agent.folder, 'file'), '');
+  withRemote(conn, () => {
+    assert.equal(process.cwd(), agent.folder);
+    process.chdir('sub');
+    assert.equal(process.cwd(), join(agent.folder, 'sub'));
+    assert.equal(withLocal(process.cwd), before);
+    assert.throws(() => process.chdir('../file'), {
+      code: 'ENOTDIR',
+      syscall: 'chdir',
+      path: join(agent.folder, 'sub'),
+      dest: '../file',
+      message: `ENOTDIR: not a directory, chdir '${join(agent.folder, 'sub')}' -> '../file'`,
+    });
+    assert.throws(() => process.chdir(1 as never), { code: 'ERR_INVALID_ARG_TYPE' });
+  });
+  withRemote(conn, () => assert.equal(process.cwd(), agent.folder));
+  assert.equal(process.cwd(), before);
+});
+
+test('env: local, remote, merged, none; a copy for each scope', () => {
+  const see = () => [process.env['SHARED'], process.env['ONLY_THERE'], process.env['PATH']];
+  const PATH = process.env['PATH'];
+  assert.deepEqual(withRemote(conn, see), ['here', undefined, PATH]);
+  assert.deepEqual(withRemote(conn, { env: 'none' }, see), [undefined, undefined, undefined]);
+  process.env['PATH'] = `${PATH}:/mine`;
+  assert.deepEqual(withRemote(conn, { env: 'remote' }, see), ['there', 'x', PATH]);
+  assert.deepEqual(withRemote(conn, { env: 'merged' }, see), ['there', 'x', `${PATH}:/mine`]);
+  process.env['PATH'] = PATH;
+  withRemote(conn, { env: 'remote' }, () => {
+    process.env['COUNT'] = 3 as never;
+    assert.equal(process.env['COUNT'], '3');
+    assert.ok('COUNT' in process.env && Object.keys(process.env).includes('COUNT'));
+    delete process.env['COUNT'];
+    assert.equal(process.env['COUNT'], undefined);
+    assert.throws(() => ((process.env as Record<symbol, unknown>)[Symbol('s')] = 1), TypeError);
+    process.env = { ALL: 'new' };
+    assert.deepEqual({ ...process.env }, { ALL: 'new' });
+    assert.equal(withRemote(conn, see)[0], 'there', 'a scope inside has the same choice');
+  });
+  assert.equal(process.env['SHARED'], 'here');
+  assert.throws(() => withRemote(conn, { env: 'all' as never }, see), /env is 'local'/);
+  assert.throws(
+    () => withRemote(conn, { env: 'remote', patches: ['net'] }, see),
+    /needs the patch/,
+  );
+});
+
+test('env: the agent keeps its own secrets', () => {
+  withRemote(conn, { env: 'remote' }, () => {
+    assert.deepEqual(
+      Object.keys(process.env).filter((name) => name.startsWith('ELSEWHERE_')),
+      [],
+    );
+  });
+});
+
+test('loadEnvFile reads the scope’s file into the scope’s environment', () => {
+  writeFileSync(join(agent.folder, '.env'), 'FROM_FILE=1\nSHARED=file\n');
+  withRemote(conn, { env: 'merged' }, () => {
+    process.loadEnvFile();
+    assert.deepEqual([process.env['FROM_FILE'], process.env['SHARED']], ['1', 'there']);
+    assert.throws(() => process.loadEnvFile('nowhere'), { code: 'ENOENT' });
+  });
+  assert.equal(process.env['FROM_FILE'], undefined);
+});
+
+test('users and groups are the agent’s; what would change the agent for others throws', () => {
+  const { getuid, setuid, umask } = process as Required<NodeJS.Process>;
+  assert.equal(typeof withRemote(conn, getuid), 'number');
+  withRemote(conn, () => {
+    assert.deepEqual(process.getgroups?.(), process.getgroups?.().map(Number));
+    assert.equal(process.umask(), process.umask(process.umask()));
+    assert.throws(() => umask(0o777), { code: 'ERR_ELSEWHERE_UNSUPPORTED' });
+    assert.throws(() => umask('x'), { code: 'ERR_INVALID_ARG_VALUE' });
+    assert.throws(() => setuid('nobody'), { code: 'ERR_ELSEWHERE_UNSUPPORTED' });
+    assert.throws(() => setuid({} as never), { code: 'ERR_INVALID_ARG_TYPE' });
+  });
+});
+
+test('pid and memory are this program’s, platform and clocks the far side’s', async () => {
+  const { pid } = process;
+  const [seconds] = process.hrtime();
+  withRemote(conn, () => {
+    assert.equal(process.pid, pid);
+    assert.equal(process.platform, conn.peer.platform);
+    assert.equal(process.arch, conn.peer.arch);
+    const start = process.hrtime();
+    assert.ok(Math.abs(start[0] - seconds) < 5, 'one machine, one clock');
+    const [passed, nanoseconds] = process.hrtime(start);
+    assert.ok(passed === 0 && nanoseconds > 0 && nanoseconds < 1e9);
+    assert.throws(() => process.hrtime(1 as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    assert.equal(typeof process.hrtime.bigint(), 'bigint');
+  });
+  const far = Number(await conn.eval('process.uptime()'));
+  assert.ok(Math.abs(withRemote(conn, () => process.uptime()) - far) < 1);
+});
+
+test('kill reaches processes of the far side, and never this one', async () => {
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+  const ended = once(child, 'exit');
+  withRemote(conn, () => {
+    assert.equal(process.kill(child.pid as number, 0), true);
+    assert.equal(process.kill(process.pid, 0), true);
+    process.kill(child.pid as number, 'SIGKILL');
+    assert.throws(() => process.kill(1, 'SIGNO'), { code: 'ERR_UNKNOWN_SIGNAL' });
+  });
+  assert.deepEqual(await ended, [null, 'SIGKILL']);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  withRemote(conn, () => {
+    assert.throws(() => process.kill(child.pid as number), {
+      code: 'ESRCH',
+      syscall: 'kill',
+      message: 'kill ESRCH',
+    });
+  });
+});
+
+test('uninstall gives everything back, and keeps what the program assigned', () => {
+  const own = { MINE: '1' };
+  const real = process.env;
+  withRemote(conn, () => undefined);
+  process.env = own;
+  uninstall();
+  assert.equal(process.env, own);
+  assert.ok(Object.getOwnPropertyDescriptor(process, 'platform')?.value !== undefined);
+  process.env = real;
+});
+
+test.run();
