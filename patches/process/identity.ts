@@ -22,7 +22,8 @@ export function substituteIdentity(context: ProcessContext): void {
   for (const name of RIGHTS) {
     substitute(context, name, (original, args) => {
       // What is no user or group at all is Node's to refuse.
-      if (context.target() === undefined || !args.every(isName)) return original(...args);
+      const given = Array.from({ length: original.length }, (_, at) => args[at]);
+      if (context.target() === undefined || !given.every(isName)) return original(...args);
       throw shared(`process.${name}`, 'start `elsewhere serve` as that user instead');
     });
   }
@@ -47,7 +48,8 @@ function substitute(
 }
 
 function isName(value: unknown): boolean {
-  return typeof value === 'string' || typeof value === 'number' || Array.isArray(value);
+  if (Array.isArray(value)) return value.every(isName);
+  return typeof value === 'string' || (typeof value === 'number' && value >>> 0 === value);
 }
 
 /** Putting back the mask that is in force changes nothing; any other would be every client's. */

@@ -93,7 +93,8 @@ test('loadEnvFile reads the scope’s file into the scope’s environment', () =
 });
 
 test('users and groups are the agent’s; what would change the agent for others throws', () => {
-  const { getuid, setuid, umask } = process as Required<NodeJS.Process>;
+  const { getuid, setuid, setgroups, umask } = process as Required<NodeJS.Process>;
+  const { initgroups } = process as unknown as { initgroups(): void };
   assert.equal(typeof withRemote(conn, getuid), 'number');
   withRemote(conn, () => {
     assert.deepEqual(process.getgroups?.(), process.getgroups?.().map(Number));
@@ -102,6 +103,9 @@ test('users and groups are the agent’s; what would change the agent for others
     assert.throws(() => umask('x'), { code: 'ERR_INVALID_ARG_VALUE' });
     assert.throws(() => setuid('nobody'), { code: 'ERR_ELSEWHERE_UNSUPPORTED' });
     assert.throws(() => setuid({} as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    assert.throws(() => setuid(-1), { code: 'ERR_OUT_OF_RANGE' });
+    assert.throws(() => setgroups([1, {}] as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    assert.throws(() => initgroups(), { code: 'ERR_INVALID_ARG_TYPE' });
   });
 });
 
