@@ -1,37 +1,83 @@
 /**
- * Notices a peer that is silent although the link looks whole (frozen, blackholed). Any byte is a sign of life. A timer
- * that comes late means that this event loop was busy or asleep, so the peer gets another whole interval to be heard.
+ * Notices a peer that is silent although the link looks whole (frozen, blackholed). Anything that comes is a sign of
+ * life. Silence is counted in turns of our own timer, so an event loop that was busy for a minute has waited one turn,
+ * and it is judged only after the loop has read what the kernel has for us.
  */
 import { ElsewhereError } from '../base/errors.ts';
-import type { Lane } from './lane.ts';
 
-const SILENT_INTERVALS = 3;
+/** What is listened to. */
+export interface Heart {
+  /** Another number whenever anything has come, be it a part of a packet; undefined while we do not read. */
+  readonly heard: number | undefined;
+  /** Asks for a sign of life. */
+  ping(payload: Uint8Array): void;
+  /** Given up. */
+  silent(error: ElsewhereError): void;
+}
+
+/** Milliseconds between heartbeats unless told otherwise. */
+export const DEFAULT_HEARTBEAT = 5000;
+
+/** We look twice in an interval; this many looks in a row without a sign end within three intervals of the last one. */
+const LOOKS_PER_INTERVAL = 2;
+const SILENT_LOOKS = 5;
+/** After a sleep, what was up before it is most likely gone: this many looks are left for an answer. */
+const LOOKS_AFTER_SLEEP = 2;
 
 export class Heartbeat {
+  readonly #heart: Heart;
+  readonly #period: number;
   readonly #timer: NodeJS.Timeout;
+  #heard: number | undefined;
+  #quiet = 0;
+  #pings = 0;
   #lastTick = performance.now();
-  #count = 0;
+  #lastDate = Date.now();
+  #stopped = false;
 
-  constructor(lane: Lane, interval: number) {
-    let allowedSince = performance.now();
-    this.#timer = setInterval(() => {
-      const now = performance.now();
-      if (now - this.#lastTick > interval * 1.5) allowedSince = now;
-      this.#lastTick = now;
-      const silent = now - Math.max(lane.lastHeard, allowedSince);
-      if (silent > interval * SILENT_INTERVALS) lane.interrupt(silence(silent));
-      else if (silent > interval / 2) lane.sendPing(this.#payload());
-    }, interval);
-    this.#timer.unref();
+  /** `interval` in milliseconds: a silent peer is asked twice in it, and given up within three. */
+  constructor(heart: Heart, interval: number) {
+    this.#heart = heart;
+    this.#heard = heart.heard;
+    this.#period = interval / LOOKS_PER_INTERVAL;
+    this.#timer = setInterval(() => this.#look(), this.#period).unref();
+  }
+
+  #look(): void {
+    const slept = this.#slept();
+    const { heard } = this.#heart;
+    if (heard === undefined || heard !== this.#heard) this.#quiet = 0;
+    else this.#quiet++;
+    this.#heard = heard;
+    if (slept) this.#quiet = Math.max(this.#quiet, SILENT_LOOKS - LOOKS_AFTER_SLEEP);
+    if (this.#quiet >= SILENT_LOOKS) setImmediate(() => this.#judge());
+    else if (this.#quiet > 0) this.#heart.ping(this.#payload());
+  }
+
+  /** The clock on the wall went on while this machine slept; the one that timers use did not. */
+  #slept(): boolean {
+    const tick = performance.now();
+    const date = Date.now();
+    const gap = date - this.#lastDate - (tick - this.#lastTick);
+    this.#lastTick = tick;
+    this.#lastDate = date;
+    return gap > this.#period;
+  }
+
+  #judge(): void {
+    if (this.#stopped || this.#heart.heard !== this.#heard) return;
+    this.stop();
+    this.#heart.silent(silence(this.#quiet * this.#period));
   }
 
   #payload(): Uint8Array {
     const body = Buffer.allocUnsafe(8);
-    body.writeDoubleLE(++this.#count, 0);
+    body.writeDoubleLE(++this.#pings, 0);
     return body;
   }
 
   stop(): void {
+    this.#stopped = true;
     clearInterval(this.#timer);
   }
 }

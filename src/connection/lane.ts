@@ -47,8 +47,6 @@ export class Lane {
   handed = 0;
   bytesSent = 0;
   bytesReceived = 0;
-  /** When the peer was last heard, in ms of `performance.now()`. */
-  lastHeard: number = performance.now();
   #transport: Transport | undefined;
   readonly #owner: LaneOwner;
   readonly #outNames = new MethodNames();
@@ -58,6 +56,7 @@ export class Lane {
   readonly #batch = new Batch((body) => this.#sendFrames(body));
   readonly #ring = new ReplayRing();
   readonly #receipts = new Receipts((body) => this.#tell(Kind.ACK, body));
+  #packets = 0;
   #congested = false;
   #paused = false;
   #over = false;
@@ -79,6 +78,12 @@ export class Lane {
   /** Sequenced packets made so far. */
   get sent(): number {
     return this.#ring.pushed;
+  }
+
+  /** Another number whenever anything has come from the peer; undefined while nothing is read. */
+  get heard(): number | undefined {
+    if (this.#transport === undefined || this.#paused) return undefined;
+    return this.#transport.bytesRead ?? this.#packets;
   }
 
   /** Sequenced packets received. */
@@ -117,7 +122,6 @@ export class Lane {
     // The handshake has told the peer.
     this.#receipts.told();
     transport.setLimit(MAX_PACKET);
-    this.lastHeard = performance.now();
     transport.events = this.#events(transport);
     if (this.#paused) transport.pause();
     for (const { kind, head, tail } of this.#ring) this.#hand(transport, kind, head, tail);
@@ -305,7 +309,7 @@ export class Lane {
   }
 
   #packet(kind: number, body: Uint8Array): void {
-    this.lastHeard = performance.now();
+    this.#packets++;
     this.bytesReceived += body.length;
     try {
       if (kind >= FIRST_SEQUENCED) this.#sequenced(kind, body);

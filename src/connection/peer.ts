@@ -48,6 +48,10 @@ export class Peer implements LaneOwner {
     return this.#lost;
   }
 
+  runningOn(lane: Lane): number {
+    return this.#running.get(lane)?.size ?? 0;
+  }
+
   get runningCalls(): number {
     let total = 0;
     for (const calls of this.#running.values()) total += calls.size;

@@ -2,6 +2,7 @@
 import { ElsewhereError } from '../base/errors.ts';
 import type { BlockingLink } from '../connection/blocking.ts';
 import { openBlocking } from '../connection/blocking-open.ts';
+import { DEFAULT_HEARTBEAT } from '../connection/heartbeat.ts';
 import { DEFAULT_GRACE } from '../connection/redial.ts';
 import { tokenKey } from '../security/auth.ts';
 import { NearSession } from '../session/near-session.ts';
@@ -16,7 +17,10 @@ export interface ConnectOptions {
   /** Milliseconds for dialling and proving each other's token. Default 10,000. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
-  /** Milliseconds between heartbeats, 0 for none; a link is given up after three. Default 5,000. */
+  /**
+   * Milliseconds between heartbeats, 0 for none. A link over which nothing comes for three of them, not even answers to
+   * heartbeats, is given up and dialled again. Default 5,000.
+   */
   readonly heartbeat?: number;
   /**
    * Milliseconds for which a lost link is dialled again, while everything that uses it waits. The agent's own `grace`
@@ -55,7 +59,7 @@ function newSession(url: string, options: ConnectOptions): NearSession {
   return new NearSession({
     key: tokenKey(findToken(endpoint, options)),
     timeout,
-    heartbeat: options.heartbeat ?? 5000,
+    heartbeat: options.heartbeat ?? DEFAULT_HEARTBEAT,
     grace: options.onDisconnect === 'fail' ? 0 : (options.grace ?? DEFAULT_GRACE),
     dial: (signal, timeout) => openTransport(endpoint, { signal, timeout }),
     dialBlocking: (main) => dialBlocking(endpoint, main, timeout, options.sync),

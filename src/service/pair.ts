@@ -18,7 +18,7 @@ export async function connectPairWith(
   patches: readonly AnyPatch[],
   options: ServeOptions = {},
 ): Promise<ConnectionPair> {
-  const agent = newAgent(patches, options);
+  const agent = newAgent(patches, { heartbeat: 0, ...options });
   const session = new NearSession({
     key: tokenKey(agent.token),
     timeout: 10_000,

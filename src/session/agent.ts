@@ -4,6 +4,7 @@ import { EventEmitter } from 'node:events';
 import { runDetached } from '../base/context.ts';
 import { ElsewhereError, isElsewhereError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
+import { DEFAULT_HEARTBEAT } from '../connection/heartbeat.ts';
 import { DEFAULT_GRACE } from '../connection/redial.ts';
 import type { AnyPatch } from '../patch.ts';
 import { newToken, tokenKey } from '../security/auth.ts';
@@ -25,6 +26,11 @@ export interface AgentOptions {
   readonly authTimeout?: number;
   /** Milliseconds for which a client that was cut off may come back and find everything as it was. Default 60,000. */
   readonly grace?: number;
+  /**
+   * Milliseconds between heartbeats, 0 for none. The links of a client from which nothing comes for three of them are
+   * given up; it may come back within `grace`. Default 5,000.
+   */
+  readonly heartbeat?: number;
   /** Names besides localhost and IP literals that a ws client may use as Host. */
   readonly allowedHosts?: readonly string[];
 }
@@ -42,6 +48,7 @@ export class Agent {
   readonly #extend: Extend;
   readonly #authTimeout: number;
   readonly #grace: number;
+  readonly #heartbeat: number;
   /** Tells clients whether it is still the same run of the agent, with all that it held. */
   readonly #epoch: string = randomBytes(16).toString('hex');
   readonly #sessions = new Map<string, FarSession>();
@@ -62,6 +69,7 @@ export class Agent {
     this.#extend = extend;
     this.#authTimeout = options.authTimeout ?? 10_000;
     this.#grace = options.grace ?? DEFAULT_GRACE;
+    this.#heartbeat = options.heartbeat ?? DEFAULT_HEARTBEAT;
   }
 
   async listen(options: AgentOptions): Promise<void> {
@@ -139,6 +147,7 @@ export class Agent {
       peer,
       patches: this.#patches,
       grace: this.#grace,
+      heartbeat: this.#heartbeat,
       onOver: () => {
         this.#sessions.delete(id);
         this.events.emit('disconnect', session);

@@ -5,6 +5,7 @@
 import { ElsewhereError } from '../base/errors.ts';
 import type { IncomingCall } from '../connection/calls.ts';
 import type { PeerInfo } from '../connection/channel.ts';
+import { Heartbeat } from '../connection/heartbeat.ts';
 import { Lane } from '../connection/lane.ts';
 import { MethodTable } from '../connection/methods.ts';
 import { Peer } from '../connection/peer.ts';
@@ -12,6 +13,7 @@ import type { SessionStream } from '../connection/stream.ts';
 import type { AnyPatch, RemoteContext } from '../patch.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Admission, LaneName } from './handshake.ts';
+import { sessionHeart } from './session-heart.ts';
 
 /** Adds what the layers above serve to every session: classic mode, services. */
 export type Extend = (session: FarSession) => void;
@@ -22,6 +24,8 @@ export interface FarSessionInit {
   readonly patches: readonly AnyPatch[];
   /** Milliseconds without any link until the session is over. */
   readonly grace: number;
+  /** Milliseconds between heartbeats; 0: none. */
+  readonly heartbeat: number;
   onOver(): void;
 }
 
@@ -39,8 +43,10 @@ export class FarSession {
   readonly core: Peer;
   readonly #onOver: () => void;
   readonly #grace: number;
+  readonly #interval: number;
   readonly #cleanups: (() => void)[] = [];
   readonly #seats = new Map<LaneName, Seat>();
+  #heartbeat: Heartbeat | undefined;
   #patience: NodeJS.Timeout | undefined;
   #current: IncomingCall | undefined;
   /** Either side has said that it will not come back. */
@@ -51,6 +57,7 @@ export class FarSession {
     this.id = init.id;
     this.peer = init.peer;
     this.#grace = init.grace;
+    this.#interval = init.heartbeat;
     this.#onOver = init.onOver;
     this.core = new Peer('far', this.methods, {
       laneDown: (lane) => this.#laneDown(lane),
@@ -114,6 +121,20 @@ export class FarSession {
     seat.lane.attach(transport, admission.received);
     clearTimeout(this.#patience);
     this.#patience = undefined;
+    this.#heartbeat?.stop();
+    if (this.#interval > 0) this.#heartbeat = this.#newHeartbeat();
+  }
+
+  #newHeartbeat(): Heartbeat {
+    const heart = sessionHeart(
+      () => this.#lanes,
+      (lane) => this.core.runningOn(lane) > 0,
+    );
+    return new Heartbeat(heart, this.#interval);
+  }
+
+  get #lanes(): Lane[] {
+    return [...this.#seats.values()].map(({ lane }) => lane);
   }
 
   #seat({ lane, proven }: Admission): Seat {
@@ -134,7 +155,9 @@ export class FarSession {
 
   #laneDown(lane: Lane): void {
     if (this.#leaving || lane.fault !== undefined || this.#grace === 0) return this.#leave();
-    if (!this.#connected) this.#patience = setTimeout(() => this.end(), this.#grace).unref();
+    if (this.#connected) return;
+    this.#heartbeat?.stop();
+    this.#patience = setTimeout(() => this.end(), this.#grace).unref();
   }
 
   get #connected(): boolean {
@@ -158,6 +181,7 @@ export class FarSession {
     if (this.#over) return;
     this.#over = true;
     clearTimeout(this.#patience);
+    this.#heartbeat?.stop();
     const reason = new ElsewhereError('ERR_ELSEWHERE_CONNECTION_LOST', 'the session is over');
     this.core.lose(reason);
     for (const { lane } of this.#seats.values()) lane.destroy();

@@ -26,6 +26,7 @@ import type { Transport } from '../transport/transport.ts';
 import { type DriveOptions, driveHandshake } from './drive.ts';
 import { clientHandshake, type LaneName, type Resumption, type Welcome } from './handshake.ts';
 import { hasEnded, selfInfo } from './self.ts';
+import { sessionHeart } from './session-heart.ts';
 
 export interface NearSessionOptions {
   readonly key: Buffer;
@@ -35,7 +36,7 @@ export interface NearSessionOptions {
   dialBlocking(main: Transport | undefined): BlockingLink;
   /** Milliseconds for dialling and handshake together. */
   readonly timeout: number;
-  /** Milliseconds between heartbeats; a link is given up after three. 0: none. */
+  /** Milliseconds between heartbeats; a silent link is given up within three. 0: none. */
   readonly heartbeat: number;
   /** Milliseconds for which a lost link is dialled again; the agent may allow less. 0: its loss is the session's. */
   readonly grace: number;
@@ -163,8 +164,19 @@ export class NearSession implements Channel {
     this.#state = 'up';
     this.#applyHold();
     this.#heartbeat?.stop();
-    if (this.#options.heartbeat > 0)
-      this.#heartbeat = new Heartbeat(this.#core.main, this.#options.heartbeat);
+    if (this.#options.heartbeat > 0) this.#heartbeat = this.#newHeartbeat();
+  }
+
+  /** Not of the sync lane: while this event loop turns, nobody reads there. */
+  #newHeartbeat(): Heartbeat {
+    const lanes = [this.#core.main];
+    return new Heartbeat(
+      sessionHeart(
+        () => lanes,
+        () => false,
+      ),
+      this.#options.heartbeat,
+    );
   }
 
   *#handshake(

@@ -48,6 +48,10 @@ class SocketTransport implements Transport {
     return this.#socket.writableLength;
   }
 
+  get bytesRead(): number {
+    return this.#socket.bytesRead;
+  }
+
   get events(): TransportEvents | undefined {
     return this.#mailbox.events;
   }

@@ -18,6 +18,8 @@ export interface Transport {
   readonly description: string;
   /** Bytes accepted by `send` that the kernel (or the peer, in memory) has not taken yet. */
   readonly buffered: number;
+  /** Bytes that have come from the peer in all, whole packets or not; undefined where that cannot be told. */
+  readonly bytesRead?: number;
   /** Address of the peer as a numeric IP or socket path where there is one: the blocking lane dials the same. */
   readonly remote:
     | { readonly host?: string; readonly port?: number; readonly path?: string }

@@ -61,6 +61,10 @@ class WsTransport implements Transport {
     return this.#socket.bufferedAmount;
   }
 
+  get bytesRead(): number {
+    return this.#raw.bytesRead;
+  }
+
   get events(): TransportEvents | undefined {
     return this.#mailbox.events;
   }

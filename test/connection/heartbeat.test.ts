@@ -1,71 +1,138 @@
 import assert from 'node:assert/strict';
 import sinon from 'sinon';
-import { Heartbeat } from '../../src/connection/heartbeat.ts';
-import type { Lane } from '../../src/connection/lane.ts';
+import { type Heart, Heartbeat } from '../../src/connection/heartbeat.ts';
 import { suite } from '../kit/suite.ts';
 
 const test = suite('connection/heartbeat');
 let clock: sinon.SinonFakeTimers;
 
 test.before.each(() => {
-  clock = sinon.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+  clock = sinon.useFakeTimers({
+    toFake: ['setInterval', 'clearInterval', 'setImmediate', 'performance', 'Date'],
+  });
 });
 test.after.each(() => clock.restore());
 
-/** A lane of which only the ear and the mouth are used. */
-function fakeLane(): { lane: Lane; pings: sinon.SinonSpy; lost: sinon.SinonSpy } {
-  const pings = sinon.fake();
-  const lost = sinon.fake();
-  const lane = {
-    lastHeard: performance.now(),
-    sendPing: pings,
-    interrupt: lost,
-  } as unknown as Lane;
-  return { lane, pings, lost };
+interface Patient {
+  heard: number | undefined;
+  readonly heart: Heart;
+  readonly pings: sinon.SinonSpy;
+  readonly lost: sinon.SinonSpy;
 }
 
-test('a silent peer is asked, and lost after three intervals', () => {
-  const { lane, pings, lost } = fakeLane();
-  new Heartbeat(lane, 1000);
-  clock.tick(3000);
-  assert.equal(pings.callCount, 3);
-  assert.equal(lost.callCount, 0);
-  clock.tick(1000);
-  assert.equal(lost.callCount, 1);
-  assert.equal(lost.firstCall.args[0].code, 'ERR_ELSEWHERE_CONNECTION_LOST');
-  assert.match(lost.firstCall.args[0].message, /nothing was heard of the peer for 4\.0 s/);
+function patient(): Patient {
+  const pings = sinon.fake();
+  const lost = sinon.fake();
+  const self: Patient = {
+    heard: 1,
+    pings,
+    lost,
+    heart: {
+      get heard() {
+        return self.heard;
+      },
+      ping: pings,
+      silent: lost,
+    },
+  };
+  return self;
+}
+
+test('a silent peer is asked, and lost within three intervals of its last sign', () => {
+  for (const offset of [0, 1, 250, 499]) {
+    const peer = patient();
+    new Heartbeat(peer.heart, 1000);
+    clock.tick(offset);
+    peer.heard = 2;
+    clock.tick(2000);
+    assert.ok(peer.pings.callCount >= 3);
+    assert.equal(peer.lost.callCount, 0);
+    // And the end of that turn.
+    clock.tick(1001);
+    assert.equal(peer.lost.callCount, 1, `last heard ${offset} ms behind a look`);
+    assert.equal(peer.lost.firstCall.args[0].code, 'ERR_ELSEWHERE_CONNECTION_LOST');
+    assert.match(peer.lost.firstCall.args[0].message, /nothing was heard of the peer for 2\.5 s/);
+    clock.tick(10_000);
+    assert.equal(peer.lost.callCount, 1, 'once');
+  }
 });
 
 test('any sign of life counts, and a peer that talks is not asked', () => {
-  const { lane, pings, lost } = fakeLane();
-  new Heartbeat(lane, 1000);
-  for (let i = 0; i < 20; i++) {
-    clock.tick(900);
-    lane.lastHeard = performance.now();
+  const peer = patient();
+  new Heartbeat(peer.heart, 1000);
+  for (let i = 2; i < 40; i++) {
+    clock.tick(400);
+    peer.heard = i;
     clock.tick(100);
   }
-  assert.deepEqual([pings.callCount, lost.callCount], [0, 0]);
+  assert.deepEqual([peer.pings.callCount, peer.lost.callCount], [0, 0]);
 });
 
 test('our own busy event loop is no silence of the peer', () => {
-  const { lane, pings, lost } = fakeLane();
-  new Heartbeat(lane, 1000);
+  const peer = patient();
+  new Heartbeat(peer.heart, 1000);
+  for (let i = 0; i < 4; i++) {
+    // Nothing of ours runs for half a minute; one look comes late, and the peer is asked at once.
+    clock.jump(30_000);
+  }
+  assert.equal(peer.lost.callCount, 0);
+  assert.ok(peer.pings.callCount >= 4);
+});
+
+test('what the kernel has for us is read before the peer is judged', () => {
+  const peer = patient();
+  new Heartbeat(peer.heart, 1000);
+  clock.tick(2499);
+  // The look and, before the loop is through, what lay in the socket.
+  setImmediate(() => (peer.heard = 2));
+  clock.tick(1);
+  clock.tick(2000);
+  assert.equal(peer.lost.callCount, 0);
   clock.tick(1000);
-  // Nothing of ours ran for a minute: the timer comes late, the peer gets its time again.
-  clock.jump(60_000);
-  assert.equal(lost.callCount, 0);
-  clock.tick(3000);
-  assert.equal(lost.callCount, 0);
-  clock.tick(1000);
-  assert.equal(lost.callCount, 1);
-  assert.ok(pings.callCount >= 3);
+  assert.equal(peer.lost.callCount, 1);
+});
+
+test('a link that is not read is not judged', () => {
+  const peer = patient();
+  peer.heard = undefined;
+  new Heartbeat(peer.heart, 1000);
+  clock.tick(60_000);
+  assert.deepEqual([peer.pings.callCount, peer.lost.callCount], [0, 0]);
+});
+
+test('after a sleep of the machine the peer is asked at once and has one interval to answer', () => {
+  const peer = patient();
+  new Heartbeat(peer.heart, 1000);
+  clock.tick(400);
+  peer.heard = 2;
+  // The clock on the wall goes on, that of the timers does not.
+  clock.setSystemTime(Date.now() + 3_600_000);
+  clock.tick(100);
+  assert.equal(peer.pings.callCount, 1);
+  clock.tick(999);
+  assert.equal(peer.lost.callCount, 0);
+  clock.tick(2);
+  assert.equal(peer.lost.callCount, 1);
+});
+
+test('after a sleep a peer that answers is kept', () => {
+  const peer = patient();
+  new Heartbeat(peer.heart, 1000);
+  clock.setSystemTime(Date.now() + 3_600_000);
+  clock.tick(500);
+  peer.heard = 2;
+  clock.tick(2000);
+  assert.equal(peer.lost.callCount, 0);
 });
 
 test('a stopped heartbeat says nothing', () => {
-  const { lane, pings, lost } = fakeLane();
-  new Heartbeat(lane, 1000).stop();
+  const peer = patient();
+  const heartbeat = new Heartbeat(peer.heart, 1000);
+  clock.tick(2500 - 1);
+  const asked = peer.pings.callCount;
+  heartbeat.stop();
   clock.tick(60_000);
-  assert.deepEqual([pings.callCount, lost.callCount], [0, 0]);
+  assert.deepEqual([peer.pings.callCount, peer.lost.callCount], [asked, 0]);
 });
 
 test.run();
