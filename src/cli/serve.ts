@@ -18,6 +18,9 @@ const OPTIONS: OptionTable = {
   json: { type: 'boolean' },
 };
 
+/** Milliseconds for calls under way when the agent is told to stop. */
+const DRAIN = 3000;
+
 const HELP = `elsewhere serve: lets authenticated clients use this machine's files, sockets and stdio
 
   elsewhere serve [--listen URL] [--token-file FILE] [--no-classic] [--grace SECONDS] [--once] [--json]
@@ -30,7 +33,8 @@ const HELP = `elsewhere serve: lets authenticated clients use this machine's fil
   --once             end after the first client has gone
   --json             print one JSON line instead of the bare URL
 
-The URL is printed to stdout, everything else to stderr. SIGINT and SIGTERM end it gracefully.`;
+The URL is printed to stdout, everything else to stderr. SIGINT and SIGTERM end it
+gracefully: calls under way have 3 s to finish, new ones are refused as not carried out. A second signal does not wait.`;
 
 export const serveCommand: Command = {
   name: 'serve',
@@ -86,12 +90,12 @@ function untilEnd(server: Server, once: boolean): Promise<number> {
   return new Promise((resolve, reject) => {
     let ending = false;
     const end = (): void => {
-      if (ending) return;
+      const drain = ending ? 0 : DRAIN;
       ending = true;
-      server.close().then(() => resolve(0), reject);
+      server.close({ drain }).then(() => resolve(0), reject);
     };
-    process.once('SIGINT', end);
-    process.once('SIGTERM', end);
+    process.on('SIGINT', end);
+    process.on('SIGTERM', end);
     if (once) server.on('disconnect', end);
   });
 }

@@ -8,29 +8,11 @@ import { decodeFrames, encodeFrame, PendingFrame } from '../wire/codec.ts';
 import { FIRST_SEQUENCED, Kind, Limit, MAX_PACKET, Op } from '../wire/message.ts';
 import { AttachmentInbox, AttachmentOutbox } from './attachments.ts';
 import { Batch } from './batch.ts';
+import type { LaneOwner } from './lane-owner.ts';
 import { MethodNames } from './method-names.ts';
 import { isProtocolError, protocolError } from './protocol-error.ts';
 import { Receipts, readReceipt } from './receipts.ts';
 import { type Packet, ReplayRing } from './replay-ring.ts';
-
-/** What a lane tells the session. */
-export interface LaneOwner {
-  /** One whole frame, with its method number turned back into the name. */
-  frame(lane: Lane, frame: unknown[]): void;
-  data(lane: Lane, stream: number, bytes: Uint8Array): void;
-  credit(stream: number, bytes: number): void;
-  end(stream: number): void;
-  reset(stream: number, reason: string): void;
-  goAway(reason: string): void;
-  /** A sequenced packet, of whatever kind, was dealt with: `received` is one more. */
-  advanced(lane: Lane): void;
-  /** The lane can take bulk again. */
-  drained(lane: Lane): void;
-  /** The transport is gone; the owner attaches another one, or ends the lane. */
-  down(lane: Lane, error: Error | undefined): void;
-  /** A stream id that was never used before. */
-  newStreamId(): number;
-}
 
 /** Bulk waits while this much is not acknowledged, so that what must be kept stays bounded. */
 const MAX_KEPT = 8 * 1024 * 1024;
@@ -90,6 +72,11 @@ export class Lane {
   get received(): number {
     return this.#receipts.count;
   }
+  /** Sequenced packets that the peer is known to have. */
+  get acknowledged(): number {
+    return this.#ring.freed;
+  }
+
   /** Bytes of packets that the peer has not acknowledged. */
   get keptBytes(): number {
     return this.#ring.bytes;

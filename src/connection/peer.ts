@@ -7,7 +7,8 @@ import { ElsewhereError } from '../base/errors.ts';
 import { Op } from '../wire/message.ts';
 import { answer, IncomingCall, OutgoingCalls } from './calls.ts';
 import type { ByteStream, Done, StreamHandler } from './channel.ts';
-import { Lane, type LaneOwner } from './lane.ts';
+import { Lane } from './lane.ts';
+import type { LaneOwner } from './lane-owner.ts';
 import type { MethodTable } from './methods.ts';
 import { protocolError } from './protocol-error.ts';
 import { StreamTable } from './stream-table.ts';
@@ -36,6 +37,10 @@ export class Peer implements LaneOwner {
   /** Calls on the sync lane that wait until the main lane has caught up, with the count they wait for. */
   readonly #barriers = new Map<Lane, { count: number; frames: unknown[][] }>();
   #lost: Error | undefined;
+  /** Why the peer takes no more of our requests. */
+  #unwanted: Error | undefined;
+  /** We take no more of the peer's requests. */
+  #stopping = false;
 
   constructor(side: 'near' | 'far', methods: MethodTable, events: PeerEvents) {
     this.methods = methods;
@@ -61,8 +66,9 @@ export class Peer implements LaneOwner {
   // Ours.
 
   request(method: string, args: readonly unknown[], done: Done): number {
-    if (this.#lost !== undefined) {
-      const error = closedError(method, this.#lost);
+    const obstacle = this.#lost ?? this.#unwanted;
+    if (obstacle !== undefined) {
+      const error = closedError(method, obstacle);
       process.nextTick(() => answer(done, error));
       return -1;
     }
@@ -82,11 +88,23 @@ export class Peer implements LaneOwner {
   }
 
   open(method: string, args: readonly unknown[], handler: StreamHandler): ByteStream {
-    if (this.#lost !== undefined)
-      return this.streams.dead(closedError(method, this.#lost), handler);
+    const obstacle = this.#lost ?? this.#unwanted;
+    if (obstacle !== undefined) return this.streams.dead(closedError(method, obstacle), handler);
     const id = this.streams.newId();
     this.main.postMethod([Op.OPEN, id], method, args);
     return this.streams.create(id, handler);
+  }
+
+  /** The peer is leaving: what is under way still gets its answer, requests from now on fail as not sent. */
+  stopAsking(reason: Error): void {
+    this.#unwanted ??= reason;
+  }
+
+  /** From now on the peer's requests are refused as not carried out; those under way go on. */
+  stopServing(): void {
+    this.#stopping = true;
+    // What was left unread for there being too many gets its refusal.
+    for (const lane of this.#running.keys()) lane.paused = false;
   }
 
   /** Ends the session on this side: everything pending fails with `error`. */
@@ -133,7 +151,7 @@ export class Peer implements LaneOwner {
       case Op.OPEN:
         return this.streams.opened(
           frame[1],
-          this.methods.stream(frame[2] as string),
+          this.#stopping ? refuseStream : this.methods.stream(frame[2] as string),
           asArgs(frame[3]),
           frame[2] as string,
         );
@@ -190,6 +208,7 @@ export class Peer implements LaneOwner {
     }
     if (typeof id !== 'number' || running.has(id))
       throw protocolError('a call with an id that is in use');
+    if (this.#stopping) return this.#reply(lane, Op.THROW, id, notExecuted(method));
     const call = new IncomingCall(id, lane);
     let result: unknown;
     try {
@@ -281,6 +300,19 @@ function isPromise(value: unknown): value is Promise<unknown> {
 /** `Done` takes null for success. */
 function thrownNothing(value: unknown): Error {
   return new Error(`the far side threw ${value}`);
+}
+
+/** Made here for a caller over there. */
+function notExecuted(method: string): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_CLOSED',
+    `${method} was not carried out: the far side is stopping`,
+    { maybeExecuted: false },
+  );
+}
+
+function refuseStream(_stream: unknown): never {
+  throw notExecuted('a stream');
 }
 
 function closedError(method: string, reason: Error): ElsewhereError {

@@ -58,9 +58,13 @@ export class Server {
     return this;
   }
 
-  /** Stops listening, ends all connections after what was sent, and closes what they held. */
-  async close(): Promise<void> {
-    await this.#agent.close();
+  /**
+   * Stops listening, ends all connections after what was sent, and closes what they held. For `drain` milliseconds
+   * (default 0) calls under way are still carried out and answered; what comes meanwhile is refused as not carried out
+   * (ERR_ELSEWHERE_CLOSED, `maybeExecuted` false).
+   */
+  async close({ drain = 0 }: { readonly drain?: number } = {}): Promise<void> {
+    await this.#agent.close(drain);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

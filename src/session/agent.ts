@@ -39,6 +39,7 @@ export interface AgentOptions {
 const MAX_UNAUTHENTICATED = 64;
 /** A wrong token costs at least this long, so that guessing is slow. */
 const REFUSAL_DELAY = 100;
+const STOPPING = 'the agent is stopping';
 
 export class Agent {
   readonly events: EventEmitter = new EventEmitter();
@@ -159,13 +160,17 @@ export class Agent {
     return session;
   }
 
-  async close(): Promise<void> {
-    if (this.#closing) return;
-    this.#closing = true;
-    await this.#listener?.close();
+  /** `drain`: milliseconds for calls under way; a second call without any ends them at once. */
+  async close(drain = 0): Promise<void> {
     const sessions = this.sessions;
     const over = sessions.map((session) => new Promise<void>((resolve) => session.onEnd(resolve)));
-    for (const session of sessions) session.close('the agent is stopping');
+    // Asked again: less patiently than before.
+    if (this.#closing && drain === 0) for (const session of sessions) session.close(STOPPING);
+    if (!this.#closing) {
+      this.#closing = true;
+      await this.#listener?.close();
+      for (const session of this.sessions) session.drain(STOPPING, drain);
+    }
     await Promise.all(over);
   }
 }

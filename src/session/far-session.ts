@@ -29,6 +29,9 @@ export interface FarSessionInit {
   onOver(): void;
 }
 
+/** Milliseconds between looks whether a session that drains is done. */
+const DRAIN_CHECK = 10;
+
 /** A lane and what proves that a new link of it is the same client's. */
 interface Seat {
   readonly lane: Lane;
@@ -49,6 +52,10 @@ export class FarSession {
   #heartbeat: Heartbeat | undefined;
   #patience: NodeJS.Timeout | undefined;
   #current: IncomingCall | undefined;
+  /** While the session waits for the end of what is under way. */
+  #drain: NodeJS.Timeout | undefined;
+  /** The client has said that nothing more comes. */
+  #goodBye = false;
   /** Either side has said that it will not come back. */
   #leaving = false;
   #over = false;
@@ -61,7 +68,10 @@ export class FarSession {
     this.#onOver = init.onOver;
     this.core = new Peer('far', this.methods, {
       laneDown: (lane) => this.#laneDown(lane),
-      goAway: () => (this.#leaving = true),
+      goAway: () => {
+        this.#leaving = true;
+        this.#goodBye = true;
+      },
     });
     this.methods.addCall('session.ping', () => null);
     const context = this.#context();
@@ -169,9 +179,29 @@ export class FarSession {
     if (this.core.main.transport === undefined || !this.#connected) this.end();
   }
 
+  /**
+   * Tells the client, answers what is under way for at most `ms` milliseconds and then closes. Calls that come meanwhile
+   * are refused as not carried out: as much time again is given to what is still on its way.
+   */
+  drain(reason: string, ms: number): void {
+    if (ms === 0 || this.core.main.transport === undefined) return this.close(reason);
+    this.core.stopServing();
+    this.core.main.farewell(reason);
+    const began = performance.now();
+    let last: number | undefined;
+    this.#drain = setInterval(() => {
+      const waited = performance.now() - began;
+      if (this.core.runningCalls === 0 || waited > ms) last ??= this.core.main.sent;
+      // Its good-bye is behind all that it has asked, and it has what we answered.
+      const done = this.#goodBye && last !== undefined && this.core.main.acknowledged >= last;
+      if (done || waited > 2 * ms) this.close(reason);
+    }, DRAIN_CHECK);
+  }
+
   /** Tells the client and ends after what is under way was sent. */
   close(reason: string): void {
     this.#leaving = true;
+    clearInterval(this.#drain);
     if (!this.#connected) return this.end();
     for (const { lane } of this.#seats.values()) lane.close(reason);
   }
@@ -181,6 +211,7 @@ export class FarSession {
     if (this.#over) return;
     this.#over = true;
     clearTimeout(this.#patience);
+    clearInterval(this.#drain);
     this.#heartbeat?.stop();
     const reason = new ElsewhereError('ERR_ELSEWHERE_CONNECTION_LOST', 'the session is over');
     this.core.lose(reason);

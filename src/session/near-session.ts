@@ -25,6 +25,7 @@ import { SyncLane } from '../connection/sync-lane.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type DriveOptions, driveHandshake } from './drive.ts';
 import { clientHandshake, type LaneName, type Resumption, type Welcome } from './handshake.ts';
+import { leaveAtExit, stayAtExit } from './leave-at-exit.ts';
 import { hasEnded, selfInfo } from './self.ts';
 import { sessionHeart } from './session-heart.ts';
 
@@ -85,7 +86,7 @@ export class NearSession implements Channel {
     this.methods = options.methods ?? new MethodTable();
     this.#core = new Peer('near', this.methods, {
       laneDown: (_lane, error) => this.#laneDown(error),
-      goAway: (reason) => (this.#goAway = reason),
+      goAway: (reason) => this.#agentLeaves(reason),
     });
     const opener = (lane: LaneName): LinkOpener => ({
       open: () => options.dialBlocking(this.#core.main.transport),
@@ -101,7 +102,7 @@ export class NearSession implements Channel {
       catchUp: () => this.#catchUp(opener('main')),
       lost: (error) => this.#end(this.#explain(error as Error)),
     });
-    endAtExit(this);
+    leaveAtExit(this);
   }
 
   get state(): ChannelState {
@@ -209,6 +210,14 @@ export class NearSession implements Channel {
     this.#applyHold();
     this.events.down?.(this.#explain(error));
     void runDetached(() => this.#redial(error));
+  }
+
+  /** It answers what is under way. What we say in return tells it that nothing more comes. */
+  #agentLeaves(reason: string): void {
+    if (this.#goAway !== undefined) return;
+    this.#goAway = reason;
+    this.#core.stopAsking(new Error(reason));
+    this.#core.main.farewell(GOOD_BYE);
   }
 
   /** Afterwards the main lane has no link, which the event loop will see to. */
@@ -341,7 +350,7 @@ export class NearSession implements Channel {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
     this.#state = 'closed';
-    open.delete(this);
+    stayAtExit(this);
     this.#abort.abort(reason);
     this.#heartbeat?.stop();
     this.#sync.close(GOOD_BYE);
@@ -351,20 +360,6 @@ export class NearSession implements Channel {
     for (const listener of [...this.#listeners]) listener(reason);
     this.#listeners.clear();
   }
-}
-
-/** Sessions that are not over. One listener for all: each of its own would be counted as a leak. */
-const open = new Set<NearSession>();
-
-let watching = false;
-
-function endAtExit(session: NearSession): void {
-  open.add(session);
-  if (watching) return;
-  watching = true;
-  process.once('exit', () => {
-    for (const each of open) each.farewell();
-  });
 }
 
 function handshakeDone(

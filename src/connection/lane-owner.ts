@@ -1,0 +1,20 @@
+import type { Lane } from './lane.ts';
+
+/** What a lane tells the session. */
+export interface LaneOwner {
+  /** One whole frame, with its method number turned back into the name. */
+  frame(lane: Lane, frame: unknown[]): void;
+  data(lane: Lane, stream: number, bytes: Uint8Array): void;
+  credit(stream: number, bytes: number): void;
+  end(stream: number): void;
+  reset(stream: number, reason: string): void;
+  goAway(reason: string): void;
+  /** A sequenced packet, of whatever kind, was dealt with: `received` is one more. */
+  advanced(lane: Lane): void;
+  /** The lane can take bulk again. */
+  drained(lane: Lane): void;
+  /** The transport is gone; the owner attaches another one, or ends the lane. */
+  down(lane: Lane, error: Error | undefined): void;
+  /** A stream id that was never used before. */
+  newStreamId(): number;
+}
