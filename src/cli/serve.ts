@@ -19,7 +19,7 @@ const OPTIONS: OptionTable = {
 };
 
 /** Milliseconds for calls under way when the agent is told to stop. */
-const DRAIN = 3000;
+const DRAIN = 4000;
 
 const HELP = `elsewhere serve: lets authenticated clients use this machine's files, sockets and stdio
 
@@ -34,7 +34,7 @@ const HELP = `elsewhere serve: lets authenticated clients use this machine's fil
   --json             print one JSON line instead of the bare URL
 
 The URL is printed to stdout, everything else to stderr. SIGINT and SIGTERM end it
-gracefully: calls under way have 3 s to finish, new ones are refused as not carried out. A second signal does not wait.`;
+gracefully: calls under way have 4 s to finish, new ones are refused as not carried out. A second signal does not wait.`;
 
 export const serveCommand: Command = {
   name: 'serve',

@@ -32,6 +32,9 @@ export interface FarSessionInit {
 /** Milliseconds between looks whether a session that drains is done. */
 const DRAIN_CHECK = 10;
 
+/** Milliseconds more for what a client has sent before it heard of the end: it gets its refusal. */
+const LATECOMERS = 2000;
+
 /** A lane and what proves that a new link of it is the same client's. */
 interface Seat {
   readonly lane: Lane;
@@ -181,7 +184,7 @@ export class FarSession {
 
   /**
    * Tells the client, answers what is under way for at most `ms` milliseconds and then closes. Calls that come meanwhile
-   * are refused as not carried out: as much time again is given to what is still on its way.
+   * are refused as not carried out.
    */
   drain(reason: string, ms: number): void {
     if (ms === 0 || this.core.main.transport === undefined) return this.close(reason);
@@ -194,7 +197,7 @@ export class FarSession {
       if (this.core.runningCalls === 0 || waited > ms) last ??= this.core.main.sent;
       // Its good-bye is behind all that it has asked, and it has what we answered.
       const done = this.#goodBye && last !== undefined && this.core.main.acknowledged >= last;
-      if (done || waited > 2 * ms) this.close(reason);
+      if (done || waited > ms + LATECOMERS) this.close(reason);
     }, DRAIN_CHECK);
   }
 

@@ -10,7 +10,7 @@ import { suite } from '../kit/suite.ts';
 import { LINK_KINDS } from './link-kinds.ts';
 
 for (const { name, listen, options = {}, dial = (url: string) => url } of LINK_KINDS) {
-  const test = suite(`connection/killed-agent over ${name}`, { limit: 20_000 });
+  const test = suite(`connection/killed-agent over ${name}`, { limit: 30_000, fileLimit: 120_000 });
 
   test('an agent that is killed ends the call: lost, and maybe carried out', async () => {
     const own = await startAgent({ listen: listen.replace('.sock', '-killed.sock') });

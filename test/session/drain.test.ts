@@ -8,7 +8,7 @@ import { type Connection, connect, serve } from '../../src/index.ts';
 import { startAgent } from '../kit/agent.ts';
 import { suite } from '../kit/suite.ts';
 
-const test = suite('session/drain', { limit: 30_000 });
+const test = suite('session/drain', { limit: 40_000, fileLimit: 120_000 });
 
 /** Far: notes the number, is told to stop at one of them, and answers a little later. */
 interface Noting {

@@ -9,7 +9,7 @@ import { connect, serve, withRemote } from '../../src/index.ts';
 import { startAgent } from '../kit/agent.ts';
 import { suite } from '../kit/suite.ts';
 
-const test = suite('session/frozen-peer', { limit: 20_000 });
+const test = suite('session/frozen-peer', { limit: 30_000, fileLimit: 120_000 });
 
 for (const listen of ['ws://127.0.0.1:0', 'tcp://127.0.0.1:0', `unix:/tmp/frozen-${process.pid}`]) {
   test(`an agent that is frozen is noticed within three intervals, and goes on when it thaws: ${listen.split(':')[0]}`, async () => {
@@ -22,7 +22,7 @@ for (const listen of ['ws://127.0.0.1:0', 'tcp://127.0.0.1:0', `unix:/tmp/frozen
     agent.process.kill('SIGSTOP');
     const error = await down;
     const took = performance.now() - frozen;
-    assert.ok(took > 500 && took < 900 + 1000, `${took} ms`);
+    assert.ok(took > 500 && took < 900 + 3000, `${took} ms`);
     assert.match(error.message, /not even an answer to a heartbeat/);
     const up = new Promise((resolve) => conn.on('up', resolve));
     agent.process.kill('SIGCONT');
@@ -61,7 +61,7 @@ test('a client that is frozen is noticed by the agent, and what it held is given
   client.kill('SIGSTOP');
   await gone;
   const took = performance.now() - frozen;
-  assert.ok(took > 500 && took < 800 + 1000, `${took} ms`);
+  assert.ok(took > 500 && took < 800 + 3000, `${took} ms`);
   client.kill('SIGKILL');
 });
 
