@@ -6,8 +6,6 @@ import type { PendingFrame } from '../wire/codec.ts';
 import { Limit } from '../wire/message.ts';
 import { protocolError } from './protocol-error.ts';
 
-/** The most that one attachment may hold, in bytes: Node's own largest read is 2 GiB, ours goes in pieces. */
-const MAX_LENGTH = 1 << 30;
 /** A program may well write this many large files at once. */
 const MAX_WAITING = 65_536;
 
@@ -76,7 +74,11 @@ export class AttachmentInbox {
       missing: frame.attachments.length,
     };
     for (const { id, length } of frame.attachments) {
-      if (length > MAX_LENGTH || this.#incoming.size >= MAX_WAITING || this.#incoming.has(id)) {
+      if (
+        length > Limit.ATTACHMENT ||
+        this.#incoming.size >= MAX_WAITING ||
+        this.#incoming.has(id)
+      ) {
         throw protocolError(`an attachment that is too large or out of place (${length} bytes)`);
       }
       this.#incoming.set(id, { owner, length, bytes: undefined, received: 0 });

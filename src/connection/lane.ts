@@ -39,6 +39,7 @@ export class Lane {
   readonly #ring = new ReplayRing();
   readonly #receipts = new Receipts((body) => this.#tell(Kind.ACK, body));
   #packets = 0;
+  #streamsFirst = false;
   #congested = false;
   #paused = false;
   #over = false;
@@ -379,9 +380,12 @@ export class Lane {
     else this.#owner.end(stream);
   }
 
+  /** Streams and attachments have the first turn by turns: neither starves behind the other. */
   #drained(): void {
     this.#congested = false;
+    this.#streamsFirst = !this.#streamsFirst;
+    if (this.#streamsFirst && this.writable) this.#owner.drained(this);
     this.#outbox.pump(() => this.writable);
-    if (this.writable) this.#owner.drained(this);
+    if (!this.#streamsFirst && this.writable) this.#owner.drained(this);
   }
 }

@@ -99,6 +99,8 @@ function boxFrame(frame: readonly unknown[], detach: Detach): readonly unknown[]
   const detached: Uint8Array[] = [];
   // Ids are only taken when the whole frame is known to be sound.
   const collect: Detach = (bytes) => {
+    if (bytes.length > Limit.ATTACHMENT)
+      throw tooLarge(`a byte array of ${bytes.length} bytes`, `${Limit.ATTACHMENT} each`);
     detached.push(bytes);
     return LONGEST_ID;
   };

@@ -65,6 +65,8 @@ export const Limit = {
   DATA: 262_144,
   /** Byte arrays above this leave the RPC packet and travel as a stream. */
   INLINE_BYTES: 65_536,
+  /** One such byte array: Node's own largest read is 2 GiB, ours goes in pieces. */
+  ATTACHMENT: 1_073_741_824,
   /** What a sender may have in flight on a stream before the first CREDIT. */
   STREAM_WINDOW: 1_048_576,
 } as const;
