@@ -10,6 +10,8 @@ import { osPatch } from './os.ts';
 import { processPatch } from './process/index.ts';
 import { stdioPatch } from './stdio/index.ts';
 
+export { type Change, Overlay, type OverlayOptions } from './fs/index.ts';
+
 export const patches: readonly AnyPatch[] = [
   fsPatch,
   netPatch,

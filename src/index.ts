@@ -1,13 +1,12 @@
 /** The public API. The one place, with register.ts, agent.ts, cli.ts and testing.ts, that knows the patches. */
 
-import { Overlay, type OverlayOptions } from '../patches/fs/overlay/index.ts';
-import { patches } from '../patches/index.ts';
+import { Overlay, type OverlayOptions, patches } from '../patches/index.ts';
 import { setPatches } from './scope/installer.ts';
 import type { Remote } from './scope/with-remote.ts';
 import { type ConnectionPair, connectPairWith } from './service/pair.ts';
 import { type ServeOptions, type Server, serveWith } from './service/serve.ts';
 
-export type { Change, Overlay, OverlayOptions } from '../patches/fs/overlay/index.ts';
+export type { Change, Overlay, OverlayOptions } from '../patches/index.ts';
 export { ElsewhereError, type ElsewhereErrorCode } from './base/errors.ts';
 export type { PeerInfo } from './connection/channel.ts';
 export type {

@@ -5,6 +5,8 @@ import { FS_TABLE, PROMISES_TABLE } from './coverage.ts';
 import { fsLocal } from './local.ts';
 import { fsRemote } from './remote.ts';
 
+export { type Change, Overlay, type OverlayOptions } from './overlay/index.ts';
+
 export const fsPatch: AnyPatch = definePatch<FsApi, FsStreams>({
   name: 'fs',
   coverage: { fs: FS_TABLE, 'fs/promises': PROMISES_TABLE },
