@@ -31,6 +31,19 @@ export function connectedPeers(): Peers {
   return { near, far, farMethods, closed };
 }
 
+/** Two peers that are linked by hand, again and again; `faults` is what they found wrong with each other. */
+export function disconnectedPeers(): { near: Peer; far: Peer; faults: Error[] } {
+  const faults: Error[] = [];
+  const make = (side: 'near' | 'far'): Peer =>
+    new Peer(side, new MethodTable(), {
+      laneDown: (lane) => {
+        if (lane.fault !== undefined) faults.push(lane.fault);
+      },
+      goAway: () => undefined,
+    });
+  return { near: make('near'), far: make('far'), faults };
+}
+
 /** A call as a promise. */
 export function call(peer: Peer, method: string, ...args: unknown[]): Promise<unknown> {
   return new Promise((resolve, reject) => {
