@@ -73,8 +73,8 @@ export interface FsApi {
   /** Closes without an answer. */
   discard(ids: readonly number[]): void;
   fstat(id: number): WireStats;
-  /** Moves the file's position by `skip` first: what the caller already has from `head`. Position -1 is the current one. */
-  read(id: number, length: number, position: number | bigint, skip: number): Uint8Array;
+  /** Position -1 is the current one. */
+  read(id: number, length: number, position: number | bigint): Uint8Array;
   write(id: number, bytes: Uint8Array, position: number | bigint): number;
   ftruncate(id: number, length: number): void;
   fsync(id: number): void;
@@ -84,8 +84,8 @@ export interface FsApi {
   futimes(id: number, atime: number, mtime: number): void;
 
   readFile(path: WirePath, flags: number): WholeFile;
-  /** Reads from the current position, which `skip` moves first. */
-  drain(id: number, skip: number): Rest;
+  /** Position -1 is the current one. */
+  drain(id: number, position: number): Rest;
   writeFile(path: WirePath, flags: number, mode: number, bytes: Uint8Array): void;
   copyFile(from: WirePath, to: WirePath, mode: number): void;
 

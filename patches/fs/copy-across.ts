@@ -67,7 +67,7 @@ function* download(
     const here = context.locally(() => fs.openSync(destination, flags, Number(stats[1]) & 0o777));
     try {
       for (;;) {
-        const bytes = yield* ask('read', id, PIECE, -1, 0);
+        const bytes = yield* ask('read', id, PIECE, -1);
         if (bytes.length === 0) break;
         fs.writeSync(here, bytes);
       }

@@ -3,7 +3,7 @@
  * systems (0x40000000). A descriptor belongs to the connection that opened it, whatever scope uses it later.
  */
 import type { FsTarget } from './api.ts';
-import type { OpenAhead } from './open-ahead.ts';
+import type { Reader } from './reader.ts';
 
 const FIRST = 0x20000000;
 const LIMIT = 0x40000000;
@@ -13,10 +13,8 @@ export interface FarFile {
   readonly target: FsTarget;
   /** The far side's number for it. */
   readonly id: number;
-  /** What came along with `open`, as long as it is fresh. */
-  ahead: OpenAhead | undefined;
-  /** How far the far file's position is behind what the program has read from `ahead`. */
-  skip: number;
+  /** For a regular file that is only read. */
+  readonly reader: Reader | undefined;
   /** Opened for reading only: closing it cannot fail, and needs no answer. */
   readonly readOnly: boolean;
 }

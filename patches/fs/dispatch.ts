@@ -100,7 +100,16 @@ function runLater({ target, work, shown }: Task, done: Done): void {
       return done(shapeError(error, shown), undefined, !waited);
     }
     if (result.done === true) return done(undefined, result.value, !waited);
-    const { name, args } = result.value;
+    const { name, args, arrival } = result.value;
+    if (arrival !== undefined) {
+      target.hold();
+      arrival.onArrival(() => {
+        waited = true;
+        target.release();
+        resume(false, undefined);
+      });
+      return;
+    }
     try {
       target.send(name, args as never, (error, answer) => {
         waited = true;

@@ -12,9 +12,9 @@ import {
 } from './descriptors.ts';
 import type { Call, Operation } from './dispatch.ts';
 import { systemError } from './errors.ts';
-import { readAhead, takeSkip } from './far-position.ts';
 import { noteChange } from './open-ahead.ts';
 import { readFileContext, readRestIntoContext } from './read-file.ts';
+import { moved, readBytes } from './reading.ts';
 import { bytesOf, statsArray } from './values.ts';
 import { ask, failing, known, type Task, type Work } from './work.ts';
 
@@ -60,31 +60,6 @@ function positionOf(value: unknown): number | bigint {
   return typeof value === 'number' || typeof value === 'bigint' ? value : -1;
 }
 
-function moved(position: number | bigint, by: number): number | bigint {
-  if (position < 0) return -1;
-  return typeof position === 'bigint' ? position + BigInt(by) : position + by;
-}
-
-/** Reads as much as one system call would: until `length` is there, or less comes than was asked for. */
-export function* readBytes(
-  file: FarFile,
-  into: Uint8Array,
-  position: number | bigint,
-): Work<number> {
-  const early = readAhead(file, into, position);
-  if (early !== undefined) return early;
-  let done = 0;
-  while (done < into.length) {
-    const asked = Math.min(into.length - done, MAX_PIECE);
-    const skip = position < 0 ? takeSkip(file) : 0;
-    const bytes = yield* ask('read', file.id, asked, moved(position, done), skip);
-    into.set(bytes, done);
-    done += bytes.length;
-    if (bytes.length < asked) break;
-  }
-  return done;
-}
-
 /** What the binding's `read` and `writeBuffer` are given. */
 type BufferArgs = [
   fd: number,
@@ -94,16 +69,16 @@ type BufferArgs = [
   position: unknown,
 ];
 
-function* read(file: FarFile, { args }: Call): Work<number> {
+function* read(file: FarFile, { args, form }: Call): Work<number> {
   const [, buffer, offset, length, position] = args as BufferArgs;
   const into = bytesOf(buffer).subarray(Number(offset), Number(offset) + length);
-  return yield* readBytes(file, into, positionOf(position));
+  return yield* readBytes(file, into, positionOf(position), form !== 'sync');
 }
 
-function* readBuffers(file: FarFile, { args }: Call): Work<number> {
+function* readBuffers(file: FarFile, { args, form }: Call): Work<number> {
   const views = (args[1] as ArrayBufferView[]).map(bytesOf);
   const all = new Uint8Array(views.reduce((total, view) => total + view.length, 0));
-  const length = yield* readBytes(file, all, positionOf(args[2]));
+  const length = yield* readBytes(file, all, positionOf(args[2]), form !== 'sync');
   let at = 0;
   for (const view of views) {
     if (at >= length) break;
@@ -170,7 +145,8 @@ function fstat(file: FarFile, call: Call): Work {
 }
 
 function* stats(file: FarFile, { args }: Call): Work {
-  if (file.ahead?.fresh() === true) return statsArray(file.ahead.stats, args[1]);
+  const ahead = file.reader?.ahead;
+  if (ahead?.fresh() === true) return statsArray(ahead.stats, args[1]);
   return statsArray(yield* ask('fstat', file.id), args[1]);
 }
 

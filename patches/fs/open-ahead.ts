@@ -22,7 +22,6 @@ export class OpenAhead {
   readonly #bytes: Uint8Array | undefined;
   readonly #target: FsTarget;
   readonly #changes: number;
-  #position = 0;
   #used = true;
   #expired = false;
 
@@ -35,24 +34,15 @@ export class OpenAhead {
     this.#watch();
   }
 
-  /** How much the program has taken at the file's own position. */
-  get position(): number {
-    return this.#position;
-  }
-
   /** True if the call that is being made may be answered from here. */
   fresh(): boolean {
     this.#used = true;
     return !this.#expired && changesOf(this.#target) === this.#changes;
   }
 
-  /** The next bytes, or those at `position`. Undefined if only the stats came along. */
-  read(length: number, position: number): Uint8Array | undefined {
-    if (this.#bytes === undefined) return undefined;
-    const from = position < 0 ? this.#position : position;
-    const bytes = this.#bytes.subarray(from, from + length);
-    if (position < 0) this.#position += bytes.length;
-    return bytes;
+  /** The bytes at `from`. Undefined if only the stats came along. */
+  read(length: number, from: number): Uint8Array | undefined {
+    return this.#bytes?.subarray(from, from + length);
   }
 
   /** Expires at the end of a turn of the event loop in which it was not used. */

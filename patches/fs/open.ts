@@ -10,6 +10,7 @@ import { changesOf, noteChange, OpenAhead } from './open-ahead.ts';
 import type { PathOperation } from './path-operations.ts';
 import type { RemotePath } from './paths.ts';
 import { readFileContext, readIntoContext } from './read-file.ts';
+import { Reader } from './reader.ts';
 import { ask, type Work } from './work.ts';
 import { takeWriteFile, writeAtOnce } from './write-file.ts';
 
@@ -28,8 +29,11 @@ function* openFar(path: RemotePath, flags: number, mode: number): Work<number> {
 /** `changes` is the count when the opening was sent. */
 function farFile(target: FsTarget, opened: Opened, readOnly: boolean, changes: number): FarFile {
   const [id, stats, head] = opened;
-  const ahead = stats === undefined ? undefined : new OpenAhead(target, stats, head, changes);
-  return { kind: 'far', target, id, ahead, skip: 0, readOnly };
+  const reader =
+    stats === undefined
+      ? undefined
+      : new Reader(target, id, new OpenAhead(target, stats, head, changes));
+  return { kind: 'far', target, id, reader, readOnly };
 }
 
 /** `fs.writeFile` opens first, and what follows is known: then all is done in one call. */

@@ -6,7 +6,6 @@ import type { Opened } from './api.ts';
 import type { Request } from './binding.ts';
 import { closeLater } from './closing.ts';
 import type { FarFile } from './descriptors.ts';
-import { dropAhead, takeSkip } from './far-position.ts';
 import { toWireFlags } from './flags.ts';
 import type { RemotePath } from './paths.ts';
 import { asBuffer } from './values.ts';
@@ -21,7 +20,7 @@ export function* readWhole(path: RemotePath, flags: number): Work<Buffer> {
   if (bytes !== undefined) return asBuffer(bytes);
   const [id, stats] = opened as Opened;
   try {
-    return yield* drain(id, 0, Number(stats?.[8] ?? 0));
+    return yield* drain(id, -1, Number(stats?.[8] ?? 0));
   } finally {
     closeLater(path.target, id);
   }
@@ -29,20 +28,23 @@ export function* readWhole(path: RemotePath, flags: number): Work<Buffer> {
 
 /** Reads what is left of an open file. */
 export function* readRest(file: FarFile): Work<Buffer> {
-  const bytes =
-    file.ahead?.fresh() === true ? file.ahead.read(Number.POSITIVE_INFINITY, -1) : undefined;
-  if (bytes !== undefined) return asBuffer(bytes);
-  dropAhead(file);
-  return yield* drain(file.id, takeSkip(file), 0);
+  const { reader } = file;
+  if (reader === undefined) return yield* drain(file.id, -1, 0);
+  const bytes = reader.ahead.fresh()
+    ? reader.ahead.read(Number.POSITIVE_INFINITY, reader.position)
+    : undefined;
+  const rest = bytes === undefined ? yield* drain(file.id, reader.position, 0) : asBuffer(bytes);
+  reader.position += rest.length;
+  return rest;
 }
 
 /** Piece by piece, as neither side should hold more than it must. `size` is what is expected, 0 if unknown. */
-function* drain(id: number, skip: number, size: number): Work<Buffer> {
+function* drain(id: number, position: number, size: number): Work<Buffer> {
   if (size > IO_MAX) throw tooLarge(size);
   const pieces: Uint8Array[] = [];
   let total = 0;
   for (let end = false; !end; ) {
-    const [bytes, last] = yield* ask('drain', id, pieces.length === 0 ? skip : 0);
+    const [bytes, last] = yield* ask('drain', id, position < 0 ? -1 : position + total);
     pieces.push(bytes);
     total += bytes.length;
     if (total > IO_MAX) throw tooLarge(total);

@@ -59,16 +59,6 @@ export function read(
   );
 }
 
-/** Moves the file's position by reading: what is there was sent before. */
-export function skipBytes(file: HeldFile, count: number): void {
-  const bytes = Buffer.allocUnsafe(Math.min(count, SMALL));
-  for (let left = count; left > 0; ) {
-    const read = fs.readSync(file.descriptor, bytes, 0, Math.min(left, bytes.length), null);
-    if (read === 0) return;
-    left -= read;
-  }
-}
-
 export function write(
   choose: Choose,
   file: HeldFile,
@@ -114,28 +104,25 @@ function roomFor(descriptor: number): Buffer {
   return Buffer.allocUnsafeSlow(size === 0 ? UNKNOWN : Math.min(MAX_PIECE, size + 1));
 }
 
-/** From the current position on: at most MAX_PIECE, and whether the end was reached. */
-export function drainNow(descriptor: number): [Uint8Array, boolean] {
+/** From a position on (-1: the current one): at most MAX_PIECE, and whether the end was reached. */
+export function drainNow(descriptor: number, position: number): [Uint8Array, boolean] {
   const bytes = roomFor(descriptor);
   for (let total = 0; total < bytes.length; ) {
-    const read = fs.readSync(descriptor, bytes, total, bytes.length - total, null);
+    const at = position < 0 ? null : position + total;
+    const read = fs.readSync(descriptor, bytes, total, bytes.length - total, at);
     if (read === 0) return [bytes.subarray(0, total), true];
     total += read;
   }
   return [bytes, false];
 }
 
-export async function drainLater(file: HeldFile): Promise<[Uint8Array, boolean]> {
+export async function drainLater(file: HeldFile, position: number): Promise<[Uint8Array, boolean]> {
+  const { descriptor } = file;
   return await busy(file, async () => {
-    const bytes = roomFor(file.descriptor);
+    const bytes = roomFor(descriptor);
     for (let total = 0; total < bytes.length; ) {
-      const { bytesRead } = await readLater(
-        file.descriptor,
-        bytes,
-        total,
-        bytes.length - total,
-        null,
-      );
+      const at = position < 0 ? null : position + total;
+      const { bytesRead } = await readLater(descriptor, bytes, total, bytes.length - total, at);
       if (bytesRead === 0) return [bytes.subarray(0, total), true] as [Uint8Array, boolean];
       total += bytesRead;
     }

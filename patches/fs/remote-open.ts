@@ -11,7 +11,6 @@ import {
   read,
   readExactly,
   readHead,
-  skipBytes,
   write,
   writeAllLater,
   writeAllNow,
@@ -83,21 +82,19 @@ export function openHandlers(held: Held, choose: Choose): Handlers<OpenApi> {
     },
     discard: (ids) => held.discard(ids),
     fstat: (id) => wireStats(fs.fstatSync(held.file(id, 'fstat').descriptor, { bigint: true })),
-    read(id, length, position, skip) {
+    read(id, length, position) {
       const file = held.file(id, 'read');
-      if (skip > 0) skipBytes(file, skip);
       return read(choose, file, length, position);
     },
     write: (id, bytes, position) => write(choose, held.file(id, 'write'), bytes, position),
     readFile: (path, flags) =>
       withFile(path, flags, 0o666, (descriptor) => whole(held, choose, descriptor, keep)),
-    drain(id, skip) {
+    drain(id, position) {
       const file = held.file(id, 'read');
-      if (skip > 0) skipBytes(file, skip);
       const small = file.regular && file.busy === 0 && fs.fstatSync(file.descriptor).size <= SMALL;
       return choose(
-        () => drainNow(file.descriptor),
-        () => drainLater(file),
+        () => drainNow(file.descriptor, position),
+        () => drainLater(file, position),
         small,
       );
     },
@@ -127,7 +124,7 @@ function whole(
   }
   const id = held.addFile(descriptor, true);
   return choose<WholeFile>(
-    () => closing(held, id, () => [drainNow(descriptor)[0]]),
+    () => closing(held, id, () => [drainNow(descriptor, -1)[0]]),
     async () => {
       try {
         return [await readExactly(descriptor, stats.size)];

@@ -6,7 +6,15 @@ import type { FsApi, FsTarget } from './api.ts';
 
 type Method = keyof FsApi & string;
 
+/** Something that another call has asked for, and that will come. */
+export interface Arrival {
+  /** Called once it is there. */
+  onArrival(resume: () => void): void;
+}
+
 export interface Step {
+  /** Not a call: go on when this is there. Only in work that need not block. */
+  readonly arrival?: Arrival;
   readonly name: Method;
   readonly args: readonly unknown[];
 }
@@ -39,6 +47,10 @@ export function* ask<K extends Method>(
   ...args: Parameters<FsApi[K]>
 ): Work<ReturnType<FsApi[K]>> {
   return (yield { name, args }) as ReturnType<FsApi[K]>;
+}
+
+export function* arrival(of: Arrival): Work<void> {
+  yield { name: 'read', args: [], arrival: of };
 }
 
 /** Work that needs nobody. */

@@ -153,7 +153,7 @@ export class Places {
     const [id] = yield* ask('open', path, flags, 0, false, []);
     try {
       for (;;) {
-        const bytes = yield* ask('read', id, MAX_PIECE / 8, -1, 0);
+        const bytes = yield* ask('read', id, MAX_PIECE / 8, -1);
         if (bytes.length === 0) return;
         fs.writeSync(here, bytes);
       }

@@ -103,6 +103,65 @@ for (const [name, work] of Object.entries(LATER)) {
   });
 }
 
+test('64 KB one byte at a time, of a large file, are at most 4 round trips', async () => {
+  const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251));
+  withRemote(connection, () => fs.writeFileSync('large', bytes));
+  const one = Buffer.alloc(1);
+  const read: number[] = [];
+  const now = await costOf(() => {
+    const descriptor = fs.openSync('large', 'r');
+    for (let i = 0; i < 65_536; i++) {
+      fs.readSync(descriptor, one, 0, 1, null);
+      read.push(one[0] as number);
+    }
+    fs.closeSync(descriptor);
+  });
+  assert.ok(now.blocking <= 4, `${now.blocking} calls`);
+  assert.deepEqual(Buffer.from(read), bytes.subarray(0, 65_536));
+  const later = await costOf(async () => {
+    const handle = await promises.open('large');
+    for (let i = 0; i < 65_536; i++) await handle.read(one, 0, 1, null);
+    await handle.close();
+  });
+  assert.ok(later.answers <= 4, `${later.answers} answers`);
+});
+
+test('a change of our own is seen by reads that come after it', async () => {
+  await withRemote(connection, async () => {
+    fs.writeFileSync('changing', Buffer.alloc(2_000_000, 1));
+    const handle = await promises.open('changing');
+    const piece = Buffer.alloc(65_536);
+    for (let i = 0; i < 6; i++) await handle.read(piece, 0, piece.length, null);
+    fs.writeFileSync('changing', Buffer.alloc(2_000_000, 2));
+    await handle.read(piece, 0, piece.length, null);
+    assert.equal(
+      piece.every((byte) => byte === 2),
+      true,
+    );
+    // What is beyond the size that the file had is read as well.
+    await promises.truncate('changing', 450_000);
+    let left = 0;
+    for (let n = -1; n !== 0; left += n)
+      n = (await handle.read(piece, 0, piece.length, null)).bytesRead;
+    assert.equal(left, 0);
+    await promises.appendFile('changing', 'more');
+    assert.equal((await handle.read(piece, 0, piece.length, 450_000)).bytesRead, 4);
+    await handle.close();
+  });
+});
+
+test('reads at once from one descriptor each get their own part', async () => {
+  await withRemote(connection, async () => {
+    const handle = await promises.open('large');
+    const parts = await Promise.all(
+      Array.from({ length: 10 }, () => handle.read(Buffer.alloc(30_000), 0, 30_000, null)),
+    );
+    const all = Buffer.concat(parts.map(({ buffer, bytesRead }) => buffer.subarray(0, bytesRead)));
+    await handle.close();
+    assert.deepEqual(all, fs.readFileSync('large'));
+  });
+});
+
 interface Globs {
   globSync(pattern: string): string[];
   glob(pattern: string, done: (error: unknown, names: string[]) => void): void;
