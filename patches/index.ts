@@ -23,3 +23,4 @@ export const patches: readonly AnyPatch[] = [
   processPatch,
   childProcessPatch,
 ];
+export { type Change, Overlay, type OverlayOptions } from './fs/index.ts';

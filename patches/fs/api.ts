@@ -84,6 +84,8 @@ export interface FsApi {
   futimes(id: number, atime: number, mtime: number): void;
 
   readFile(path: WirePath, flags: number): WholeFile;
+  /** Moves the current position. */
+  advance(id: number, count: number): void;
   /** Position -1 is the current one. */
   drain(id: number, position: number): Rest;
   writeFile(path: WirePath, flags: number, mode: number, bytes: Uint8Array): void;

@@ -13,8 +13,8 @@ export interface FarFile {
   readonly target: FsTarget;
   /** The far side's number for it. */
   readonly id: number;
-  /** For a regular file that is only read. */
-  readonly reader: Reader | undefined;
+  /** For a regular file that is only read, as long as nobody else shares its position. */
+  reader: Reader | undefined;
   /** Opened for reading only: closing it cannot fail, and needs no answer. */
   readonly readOnly: boolean;
 }

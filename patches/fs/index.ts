@@ -13,3 +13,4 @@ export const fsPatch: AnyPatch = definePatch<FsApi, FsStreams>({
   local: fsLocal,
   remote: fsRemote,
 });
+export { type Change, Overlay, type OverlayOptions } from './overlay/index.ts';

@@ -5,7 +5,7 @@ import { type BindingFunction, type FsBinding, fsBinding } from './binding.ts';
 import { replaceCopying } from './copying.ts';
 import { replaceDirectories } from './directory.ts';
 import { type Operation, substitute } from './dispatch.ts';
-import { farFileOf } from './far-position.ts';
+import { farFileOf } from './far-descriptor.ts';
 import { closeOperation, FILE_OPERATIONS, fileOperation } from './file-operations.ts';
 import { replaceGlobbing } from './globbing.ts';
 import { replaceJobs } from './jobs.ts';

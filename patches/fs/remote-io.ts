@@ -59,6 +59,16 @@ export function read(
   );
 }
 
+/** Moves the file's position, which only reading does. */
+export function skipBytes(file: HeldFile, count: number): void {
+  const bytes = Buffer.allocUnsafe(Math.min(count, SMALL));
+  for (let left = count; left > 0; ) {
+    const read = fs.readSync(file.descriptor, bytes, 0, Math.min(left, bytes.length), null);
+    if (read === 0) return;
+    left -= read;
+  }
+}
+
 export function write(
   choose: Choose,
   file: HeldFile,

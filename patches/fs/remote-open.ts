@@ -11,6 +11,7 @@ import {
   read,
   readExactly,
   readHead,
+  skipBytes,
   write,
   writeAllLater,
   writeAllNow,
@@ -19,7 +20,16 @@ import { type Handlers, pathLike, wireStats } from './remote-values.ts';
 
 type OpenApi = Pick<
   FsApi,
-  'open' | 'close' | 'discard' | 'fstat' | 'read' | 'write' | 'readFile' | 'drain' | 'writeFile'
+  | 'open'
+  | 'close'
+  | 'discard'
+  | 'fstat'
+  | 'read'
+  | 'advance'
+  | 'write'
+  | 'readFile'
+  | 'drain'
+  | 'writeFile'
 >;
 
 const openLater = promisify(fs.open);
@@ -89,6 +99,7 @@ export function openHandlers(held: Held, choose: Choose): Handlers<OpenApi> {
     write: (id, bytes, position) => write(choose, held.file(id, 'write'), bytes, position),
     readFile: (path, flags) =>
       withFile(path, flags, 0o666, (descriptor) => whole(held, choose, descriptor, keep)),
+    advance: (id, count) => skipBytes(held.file(id, 'read'), count),
     drain(id, position) {
       const file = held.file(id, 'read');
       const small = file.regular && file.busy === 0 && fs.fstatSync(file.descriptor).size <= SMALL;

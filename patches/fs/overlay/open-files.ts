@@ -20,6 +20,7 @@ type OnFile =
   | 'fchmod'
   | 'fchown'
   | 'futimes'
+  | 'advance'
   | 'drain';
 
 /** Numbers of near files begin here, far above any that a far side gives. */
@@ -73,6 +74,7 @@ export function fileOperations(
     ftruncate: either('ftruncate'),
     fsync: either('fsync'),
     fdatasync: either('fdatasync'),
+    advance: either('advance'),
     drain: either('drain'),
     fchmod: nearOnly('fchmod', 'chmod'),
     fchown: nearOnly('fchown', 'chown'),
