@@ -23,4 +23,3 @@ export const patches: readonly AnyPatch[] = [
   processPatch,
   childProcessPatch,
 ];
-export { type Change, Overlay, type OverlayOptions } from './fs/index.ts';

@@ -13,4 +13,3 @@ export const fsPatch: AnyPatch = definePatch<FsApi, FsStreams>({
   local: fsLocal,
   remote: fsRemote,
 });
-export { type Change, Overlay, type OverlayOptions } from './overlay/index.ts';
