@@ -1,14 +1,20 @@
 /** The public API. The one place, with register.ts, agent.ts, cli.ts and testing.ts, that knows the patches. */
 
 import { Overlay, type OverlayOptions, patches } from '../patches/index.ts';
+import { type Registration, register } from './registry/client.ts';
 import { setPatches } from './scope/installer.ts';
 import type { Remote } from './scope/with-remote.ts';
+import type { ConnectOptions } from './service/connect.ts';
 import { type ConnectionPair, connectPairWith } from './service/pair.ts';
 import { type ServeOptions, type Server, serveWith } from './service/serve.ts';
 
 export type { Change, Overlay, OverlayOptions } from '../patches/index.ts';
 export { ElsewhereError, type ElsewhereErrorCode } from './base/errors.ts';
 export type { PeerInfo } from './connection/channel.ts';
+export { byRef, byValue, type Permissions, restricted } from './objects/marks.ts';
+export { isRemote } from './objects/reference.ts';
+export { obtain, oneway, release, remoteReflect } from './objects/remote.ts';
+export type { Member, Outcome, Received, Reference, Sent, Untyped } from './objects/types.ts';
 export type {
   EnvChoice,
   ScopeView,
@@ -17,6 +23,15 @@ export type {
   StdioWay,
   StdioWays,
 } from './patch.ts';
+export {
+  connectByName as connect,
+  discover,
+  listServices,
+  type Registration,
+  type RegistryChoice,
+} from './registry/client.ts';
+export type { Endpoint } from './registry/registry.ts';
+export { type RegistryOptions, serveRegistry } from './registry/server.ts';
 export { captureStdio } from './scope/capture.ts';
 export { type Explanation, explain, type Subject } from './scope/explain.ts';
 export { currentScope, install, uninstall } from './scope/installer.ts';
@@ -29,8 +44,17 @@ export {
   withLocal,
   withRemote,
 } from './scope/with-remote.ts';
-export { type ConnectOptions, connect } from './service/connect.ts';
-export { Connection, type ConnectionEvents, type ConnectionStats } from './service/connection.ts';
+export type { ConnectOptions } from './service/connect.ts';
+export {
+  Connection,
+  type ConnectionEvents,
+  type ConnectionStats,
+  type SyncFace,
+  type TeleportOptions,
+} from './service/connection.ts';
+export { deliver } from './service/deliver.ts';
+export { type InteractOptions, interact } from './service/interact.ts';
+export type { FarModules, FarModuleTypes, ImportModule } from './service/modules.ts';
 export type { ConnectionPair } from './service/pair.ts';
 export { redirectStdio } from './service/redirect-stdio.ts';
 export {
@@ -39,17 +63,39 @@ export {
   type ServerConnection,
   type ServerEvents,
 } from './service/serve.ts';
+export { type Exposed, Service, type ServicePeer, type ServiceSource } from './service/service.ts';
+export { type Tracked, timed, track } from './service/tracked.ts';
+export {
+  download,
+  type TransferOptions,
+  type TransferStats,
+  upload,
+  uploadModule,
+} from './service/transfer.ts';
 
 setPatches(patches);
 
 /** Serves this machine's files, sockets, processes and stdio to who knows the token. Listens on loopback by default. */
-export function serve(options: ServeOptions = {}): Promise<Server> {
-  return serveWith(patches, options);
+export async function serve(
+  options: ServeOptions & { readonly register?: Registration } = {},
+): Promise<Server> {
+  const server = await serveWith(patches, options);
+  if (options.register === undefined) return server;
+  try {
+    await register(server, options.register);
+    return server;
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
 }
 
 /** A connection to an agent in this same process, for tests. */
-export function connectPair(options: ServeOptions = {}): Promise<ConnectionPair> {
-  return connectPairWith(patches, options);
+export function connectPair<S = unknown>(
+  options: ServeOptions = {},
+  near: Pick<ConnectOptions, 'service'> = {},
+): Promise<ConnectionPair<S>> {
+  return connectPairWith<S>(patches, options, near);
 }
 
 /**

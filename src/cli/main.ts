@@ -3,9 +3,12 @@ import { ElsewhereError } from '../base/errors.ts';
 import { originals } from '../base/originals.ts';
 import { packageVersion } from '../base/version.ts';
 import type { Command, CommandContext } from './command.ts';
+import { cpCommand } from './cp.ts';
 import { execCommand } from './exec.ts';
 import { explainCommand } from './explain.ts';
 import { pingCommand } from './ping.ts';
+import { registryCommand } from './registry.ts';
+import { replCommand } from './repl.ts';
 import { runCommand } from './run.ts';
 import { serveCommand } from './serve.ts';
 import { ExitCode, exitCodeOf, UsageError } from './usage.ts';
@@ -15,6 +18,9 @@ const COMMANDS: readonly Command[] = [
   runCommand,
   execCommand,
   explainCommand,
+  replCommand,
+  cpCommand,
+  registryCommand,
   pingCommand,
 ];
 

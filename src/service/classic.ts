@@ -1,96 +1,121 @@
 /**
  * Classic mode: code of the client, run by the agent with all that the agent may do. Only for who authenticated, and
- * only where `serve` allows it. Values go both ways by value.
+ * only where `serve` allows it. Data goes both ways by value, behaviour by reference.
  */
-import { builtinModules, createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
-import { runInThisContext } from 'node:vm';
+import { constants, runInThisContext } from 'node:vm';
 import { ElsewhereError } from '../base/errors.ts';
-import { originals } from '../base/originals.ts';
+import { byRef } from '../objects/marks.ts';
+import type { ObjectSession } from '../objects/session.ts';
 import type { FarSession } from '../session/far-session.ts';
+import { builtins, type FarModules, farModules, serveModules } from './far-modules.ts';
 import { serveRedirections } from './redirect.ts';
+import { explainFreeVariable, functionSource } from './teleport.ts';
 
 /** What code of one client sees beside the globals: names that stay from call to call. */
-interface Workplace {
-  readonly require: NodeJS.Require;
+interface Workplace extends FarModules {
   readonly namespace: Record<string, unknown>;
 }
 
 type Compiled = (
   require: NodeJS.Require,
   namespace: Record<string, unknown>,
-  args: readonly unknown[],
+  ...values: unknown[]
 ) => unknown;
 
+/** Names of the operations. */
+const EVAL = 'classic.eval';
+const EXECUTE = 'classic.execute';
+const RUN = 'classic.run';
+const TELEPORT = 'classic.teleport';
+const DELIVER = 'classic.deliver';
+
 /** Adds the operations of classic mode to a session. */
-export function serveClassic(session: FarSession): void {
+export function serveClassic(session: FarSession, objects: ObjectSession): void {
   const redirected = serveRedirections(session);
-  let workplace: Workplace | undefined;
-  const run = (form: string, redirection: unknown, args: readonly unknown[]): unknown => {
-    workplace ??= newWorkplace();
-    const { require, namespace } = workplace;
-    const compiled = compile(form);
-    return redirected(redirection, () => compiled(require, namespace, args));
+  let made: Workplace | undefined;
+  const workplace = (): Workplace => {
+    if (made === undefined) {
+      const modules = farModules();
+      made = { ...modules, namespace: Object.create(builtins(modules.require)) };
+    }
+    return made;
   };
-  session.methods.addCall('classic.eval', ([source, id]) =>
-    run(`async () => (${text(source)}\n)`, id, []),
-  );
-  session.methods.addCall('classic.execute', ([source, id]) =>
-    run(`async () => { ${text(source)}\n}`, id, []),
-  );
-  session.methods.addCall('classic.run', ([source, args, id]) => {
-    if (!Array.isArray(args)) throw new TypeError('the arguments of run must be a list');
-    return run(`async (...args) => (${text(source)}\n)(...args)`, id, args);
+  serveModules(objects, workplace, () => workplace().namespace);
+  const answer = async (redirection: unknown, work: () => unknown): Promise<unknown> => {
+    try {
+      return objects.seal(await redirected(redirection, work), 'open');
+    } catch (error) {
+      throw objects.seal(error, 'open');
+    }
+  };
+  const add = (name: string, handler: (args: unknown[], place: Workplace) => unknown): void =>
+    session.methods.addCall(name, ([sealed]) => {
+      const [redirection, ...args] = objects.open(sealed) as unknown[];
+      return answer(redirection, () => handler(args, workplace()));
+    });
+  add(EVAL, ([source], place) => evaluate(place, `async () => (${text(source)}\n)`)());
+  add(EXECUTE, ([source], place) => evaluate(place, `async () => { ${text(source)}\n}`)());
+  add(RUN, ([source, ...args], place) => teleported(place, text(source), {})(...args));
+  add(DELIVER, ([value]) => (isObject(value) ? byRef(value) : value));
+  add(TELEPORT, ([source, captures, name], place) => {
+    const fn = teleported(place, text(source), record(captures));
+    if (typeof name === 'string') place.namespace[name] = fn;
+    return fn;
   });
 }
 
 /** Refuses them with one clear sentence. */
-export function refuseClassic(session: FarSession): void {
+export function refuseClassic(session: FarSession, objects: ObjectSession): void {
   const refuse = (): never => {
     throw new ElsewhereError(
       'ERR_ELSEWHERE_DENIED',
       'the agent does not allow code of its clients: it was started without classic mode',
     );
   };
-  for (const name of ['eval', 'execute', 'run']) session.methods.addCall(`classic.${name}`, refuse);
+  for (const name of [EVAL, EXECUTE, RUN, TELEPORT, DELIVER]) session.methods.addCall(name, refuse);
+  for (const name of ['modules', 'global', 'namespace'])
+    objects.addRoot(name, { access: 'listed', start: refuse });
 }
 
-function newWorkplace(): Workplace {
-  // Modules are found as from a file in the agent's working directory.
-  const require = createRequire(pathToFileURL(`${originals.process.cwd()}/`));
-  return { require, namespace: Object.create(builtins(require)) };
-}
-
-/** Globals that are called as a module is; what one expects of the name is the global. */
-const KEPT = ['process', 'console'];
-
-/** Node's modules by their names, as in `node -p` and the REPL; a name that the client assigns is its own from then on. */
-function builtins(require: NodeJS.Require): object {
-  const names = builtinModules.filter((name) => /^[a-z]\w*$/.test(name) && !KEPT.includes(name));
-  const getters = names.map((name): [string, PropertyDescriptor] => [
-    name,
-    {
-      get: () => require(`node:${name}`),
-      set(this: object, value: unknown) {
-        Object.defineProperty(this, name, {
-          value,
-          writable: true,
-          enumerable: true,
-          configurable: true,
-        });
-      },
-    },
-  ]);
-  return Object.defineProperties({}, Object.fromEntries(getters));
-}
+type Fn = (...args: unknown[]) => unknown;
 
 /** `with` makes the names of the namespace readable without naming it; the client's own code says whether it is strict. */
-function compile(form: string): Compiled {
-  const body = `(function (require, namespace, args) { with (namespace) { return (${form})(...args); } })`;
-  return runInThisContext(body, { filename: 'elsewhere-client-code' }) as Compiled;
+function evaluate(
+  { require, namespace, filename }: Workplace,
+  form: string,
+  names: readonly string[] = [],
+  values: readonly unknown[] = [],
+): Fn {
+  const body = `(function (require, namespace, ${names.join(', ')}) { with (namespace) { return (${form}); } })`;
+  const compiled = runInThisContext(body, {
+    filename,
+    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  }) as Compiled;
+  return compiled(require, namespace, ...values) as Fn;
+}
+
+/** A function of the client's, from its source. */
+function teleported(place: Workplace, source: string, captures: Record<string, unknown>): Fn {
+  const names = Object.keys(captures);
+  const fn = functionSource(source, (form) =>
+    evaluate(place, form, names, Object.values(captures)),
+  );
+  return explainFreeVariable(fn);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 function text(source: unknown): string {
   if (typeof source !== 'string') throw new TypeError('the code must be a string');
   return source;
+}
+
+function record(captures: unknown): Record<string, unknown> {
+  if (captures === null || captures === undefined) return {};
+  const names = Object.keys(captures);
+  if (!names.every((name) => /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name)))
+    throw new TypeError('captures must be an object of names and values');
+  return captures as Record<string, unknown>;
 }

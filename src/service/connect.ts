@@ -4,12 +4,14 @@ import type { BlockingLink } from '../connection/blocking.ts';
 import { openBlocking } from '../connection/blocking-open.ts';
 import { DEFAULT_HEARTBEAT } from '../connection/heartbeat.ts';
 import { DEFAULT_GRACE } from '../connection/redial.ts';
+import { ObjectSession } from '../objects/session.ts';
 import { tokenKey } from '../security/auth.ts';
 import { NearSession } from '../session/near-session.ts';
 import { parseEndpoint } from '../transport/endpoint.ts';
 import { openTransport } from '../transport/open.ts';
 import type { Endpoint, Transport } from '../transport/transport.ts';
 import { Connection } from './connection.ts';
+import { type ServiceSource, serveService } from './service.ts';
 
 export interface ConnectOptions {
   /** Default: the URL's fragment, then ELSEWHERE_TOKEN. */
@@ -29,6 +31,8 @@ export interface ConnectOptions {
   readonly grace?: number;
   /** 'hold' (default): wait for `grace`. 'fail': the loss of the link ends the connection. */
   readonly onDisconnect?: 'hold' | 'fail';
+  /** What `peer.root` is for the agent's own service: nothing unless given. */
+  readonly service?: ServiceSource;
   /** How blocking calls block: on a socket of their own (default where the system can), or through a worker thread. */
   readonly sync?: 'socket' | 'worker';
 }
@@ -37,20 +41,43 @@ export interface ConnectOptions {
  * Connects to an agent: ws://host:port/#TOKEN, tcp://host:port#TOKEN or unix:/path#TOKEN.
  * Rejects with ERR_ELSEWHERE_CONNECT, _AUTH, _VERSION, _TIMEOUT or _ARGUMENT.
  */
-export async function connect(
+export async function connect<S = unknown>(
   url: string | URL,
   options: ConnectOptions = {},
-): Promise<Connection> {
+): Promise<Connection<S>> {
   const session = newSession(String(url), options);
+  const connection = connectionOf<S>(session, String(url), options);
   await session.connect(options.signal);
-  return new Connection(session).ref();
+  return connection.ref();
 }
 
 /** The same without waiting for the event loop: blocks until the agent has answered. Does not keep the process alive. */
 export function connectBlocking(url: string, options: ConnectOptions = {}): Connection {
   const session = newSession(url, options);
   session.connectSync();
-  return new Connection(session);
+  return connectionOf(session, url, options);
+}
+
+/** Before anything arrives: the far side may call as soon as it knows us. */
+export function connectionOf<S>(
+  session: NearSession,
+  url: string,
+  { service }: Pick<ConnectOptions, 'service'>,
+): Connection<S> {
+  const objects = new ObjectSession({
+    methods: session.methods,
+    // The token is nobody's business in a log.
+    description: url.replace(/#.*$/, ''),
+    request: (method, args, done) => session.request(method, args, done),
+    requestSync: (method, args) => session.requestSync(method, args),
+    notify: (method, args) => session.notify(method, args),
+    hold: () => session.hold(),
+    release: () => session.release(),
+  });
+  const ended = (cleanup: (reason: Error) => void): void => void session.onClosed(cleanup);
+  if (service !== undefined) serveService(objects, service, session.id, ended);
+  ended(() => objects.end());
+  return new Connection<S>(session, objects);
 }
 
 function newSession(url: string, options: ConnectOptions): NearSession {

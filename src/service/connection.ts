@@ -2,8 +2,15 @@
 import { EventEmitter } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import type { Channel, ChannelState, PeerInfo } from '../connection/channel.ts';
+import { blocking } from '../objects/blocking.ts';
+import { type Place, placeOf } from '../objects/reference.ts';
+import type { ObjectSession } from '../objects/session.ts';
+import type { Member, Received, Reference, Sent } from '../objects/types.ts';
 import type { NearSession } from '../session/near-session.ts';
+import type { FarModules, ImportModule, SyncModules, SyncUntyped } from './modules.ts';
 import { currentRedirection } from './redirect-stdio.ts';
+import type { Exposed } from './service.ts';
+import { sourceOf } from './teleport.ts';
 
 /** Figures of a connection since it began. */
 export interface ConnectionStats {
@@ -31,17 +38,60 @@ export interface ConnectionEvents {
   close: [reason: Error];
 }
 
-export class Connection {
+/** The blocking forms: plain values in, plain values out. */
+export interface SyncFace {
+  readonly modules: SyncModules;
+  readonly global: typeof globalThis;
+  readonly namespace: SyncUntyped;
+}
+
+export interface TeleportOptions {
+  /** Variables that the function uses, by name: data is copied, functions and instances go by reference. */
+  readonly captures?: Readonly<Record<string, unknown>>;
+  /** Also puts it in `conn.namespace`, under this name. */
+  readonly name?: string;
+}
+
+/** `S` is the far side's service, as a type: `connect<Calc>(url)`. */
+export class Connection<S = unknown> {
   /** What scopes and patches use. */
   readonly channel: Channel;
   /** Settles when the connection is over, with the reason; never rejects. */
   readonly closed: Promise<Error>;
+  /** What the far side serves. */
+  readonly root: Reference<Exposed<S>>;
+  /** Modules of the far side: `conn.modules.os.hostname()`. Classic mode. */
+  readonly modules: FarModules;
+  /** `globalThis` of the far side. Classic mode. */
+  readonly global: Member<typeof globalThis>;
+  /** Names that `execute` and this client's other code see on the far side. Classic mode. */
+  readonly namespace: Reference;
+  /** The same, blocking. Classic mode. */
+  readonly sync: SyncFace;
+  /** A module of the far side, by reference. Classic mode. */
+  readonly import: ImportModule;
   readonly #session: NearSession;
+  readonly #objects: ObjectSession;
   readonly #events = new EventEmitter();
   #kept = false;
 
-  constructor(session: NearSession) {
+  constructor(session: NearSession, objects: ObjectSession) {
     this.#session = session;
+    this.#objects = objects;
+    this.root = objects.root('root') as this['root'];
+    this.modules = objects.root('modules') as FarModules;
+    this.global = objects.root('global') as this['global'];
+    this.namespace = objects.root('namespace') as Reference;
+    const sync = (root: string): unknown =>
+      blocking(placeOf(objects.root(root)) as Place, (place, operation, params) =>
+        objects.performSync(place, operation, params),
+      );
+    this.sync = {
+      modules: sync('modules') as SyncModules,
+      global: sync('global') as typeof globalThis,
+      namespace: sync('namespace') as SyncUntyped,
+    };
+    this.import = ((specifier: string) => objects.get('modules', [specifier])) as ImportModule;
     this.channel = session;
     session.events.down = (error) => this.#events.emit('down', error);
     session.events.up = (pause) => this.#events.emit('up', pause);
@@ -92,38 +142,59 @@ export class Connection {
     return performance.now() - start;
   }
 
-  /** The value of an expression on the far side. Classic mode. */
-  async eval(source: string): Promise<unknown> {
-    return this.#call('classic.eval', [source, currentRedirection(this.channel)]);
+  /** The value of an expression on the far side, which may use `await`. Classic mode. */
+  async eval<T = unknown>(source: string): Promise<Received<T>> {
+    return (await this.#code('classic.eval', [source])) as Received<T>;
   }
 
   /** Runs statements on the far side; `namespace` there keeps values between calls. Classic mode. */
   async execute(source: string): Promise<void> {
-    await this.#call('classic.execute', [source, currentRedirection(this.channel)]);
+    await this.#code('classic.execute', [source]);
   }
 
   /**
    * Sends a function's source to the far side and calls it there, in one round trip. It sees its arguments, the globals
    * and `require` of the far side, and nothing of the variables around it here. Classic mode.
    */
-  async run<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Promise<Awaited<R>> {
-    if (typeof fn !== 'function') throw new TypeError('run needs a function');
-    const result = await this.#call('classic.run', [
-      fn.toString(),
-      args,
-      currentRedirection(this.channel),
-    ]);
-    return result as Awaited<R>;
+  async run<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    ...args: { [K in keyof A]: Sent<A[K]> }
+  ): Promise<Received<Awaited<R>>> {
+    return (await this.#code('classic.run', [sourceOf(fn), ...args])) as Received<Awaited<R>>;
+  }
+
+  /** Defines a function on the far side from its source, and gives a reference to it. Classic mode. */
+  async teleport<F extends (...args: never[]) => unknown>(
+    fn: F,
+    { captures = {}, name }: TeleportOptions = {},
+  ): Promise<Reference<F>> {
+    const source = sourceOf(fn);
+    return (await this.#code('classic.teleport', [source, captures, name])) as Reference<F>;
+  }
+
+  /** What the function `deliver` does. */
+  async deliver<T>(value: T): Promise<Reference<T>> {
+    if (typeof value === 'function') return (await this.teleport(value as never)) as Reference<T>;
+    return (await this.#code('classic.deliver', [value])) as Reference<T>;
+  }
+
+  async #code(method: string, args: readonly unknown[]): Promise<unknown> {
+    const sealed = this.#objects.seal([currentRedirection(this.channel), ...args], 'listed');
+    try {
+      return this.#objects.open(await this.#call(method, [sealed]));
+    } catch (error) {
+      throw this.#objects.open(error);
+    }
   }
 
   #call(method: string, args: readonly unknown[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.channel.hold();
       this.channel.request(method, args, (error, value) => {
         this.channel.release();
         if (error !== null) reject(error);
         else resolve(value);
       });
+      this.channel.hold();
     });
   }
 

@@ -5,19 +5,21 @@ import type { AnyPatch } from '../patch.ts';
 import { tokenKey } from '../security/auth.ts';
 import { NearSession } from '../session/near-session.ts';
 import { memoryPair } from '../transport/memory.ts';
-import { Connection } from './connection.ts';
+import { type ConnectOptions, connectionOf } from './connect.ts';
+import type { Connection } from './connection.ts';
 import { newAgent, type ServeOptions, Server } from './serve.ts';
 
-export interface ConnectionPair {
-  readonly near: Connection;
+export interface ConnectionPair<S = unknown> {
+  readonly near: Connection<S>;
   readonly far: Server;
 }
 
 /** `near` uses what `far` serves; both are this process, so blocking calls work for what can be answered at once. */
-export async function connectPairWith(
+export async function connectPairWith<S = unknown>(
   patches: readonly AnyPatch[],
   options: ServeOptions = {},
-): Promise<ConnectionPair> {
+  near: Pick<ConnectOptions, 'service'> = {},
+): Promise<ConnectionPair<S>> {
   const agent = newAgent(patches, { heartbeat: 0, ...options });
   const session = new NearSession({
     key: tokenKey(agent.token),
@@ -31,6 +33,7 @@ export async function connectPairWith(
     },
     dialBlocking: () => memoryBlockingLink((transport) => agent.accept(transport, 'memory')),
   });
+  const connection = connectionOf<S>(session, 'memory', near);
   await session.connect();
-  return { near: new Connection(session).ref(), far: new Server(agent) };
+  return { near: connection.ref(), far: new Server(agent) };
 }

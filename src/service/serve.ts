@@ -1,12 +1,21 @@
 /** Serves this machine's resources to who knows the token. */
+
+import { ObjectSession } from '../objects/session.ts';
 import type { AnyPatch } from '../patch.ts';
 import { Agent, type AgentOptions } from '../session/agent.ts';
 import type { FarSession } from '../session/far-session.ts';
+import { parseEndpoint } from '../transport/endpoint.ts';
 import { refuseClassic, serveClassic } from './classic.ts';
+import { type ServiceSource, serveService } from './service.ts';
 
 export interface ServeOptions extends AgentOptions {
-  /** Whether clients may run code here (eval, execute, run). Default true: only this machine can reach the agent yet. */
+  /**
+   * Whether clients may run code here (modules, eval, execute, teleport, run). Default: true where only this machine
+   * reaches the agent (loopback, unix socket), false elsewhere, where it must be asked for.
+   */
   readonly classic?: boolean;
+  /** What `conn.root` is for clients. An instance is shared by all of them; of a class or a function each gets its own. */
+  readonly service?: ServiceSource;
 }
 
 /** A client of an agent. */
@@ -24,6 +33,7 @@ export interface ServerEvents {
 
 export class Server {
   readonly #agent: Agent;
+  readonly #before: (() => Promise<void>)[] = [];
 
   constructor(agent: Agent) {
     this.#agent = agent;
@@ -58,12 +68,18 @@ export class Server {
     return this;
   }
 
+  /** Runs before the server closes. */
+  beforeClose(work: () => Promise<void>): void {
+    this.#before.push(work);
+  }
+
   /**
    * Stops listening, ends all connections after what was sent, and closes what they held. For `drain` milliseconds
    * (default 0) calls under way are still carried out and answered; what comes meanwhile is refused as not carried out
    * (ERR_ELSEWHERE_CLOSED, `maybeExecuted` false).
    */
   async close({ drain = 0 }: { readonly drain?: number } = {}): Promise<void> {
+    for (const work of this.#before.splice(0)) await work();
     await this.#agent.close(drain);
   }
 
@@ -83,5 +99,35 @@ export async function serveWith(
 }
 
 export function newAgent(patches: readonly AnyPatch[], options: ServeOptions): Agent {
-  return new Agent(options, patches, options.classic === false ? refuseClassic : serveClassic);
+  const classic = (options.classic ?? isPrivate(options.listen)) ? serveClassic : refuseClassic;
+  return new Agent(options, patches, (session) => {
+    const objects = objectsOf(session);
+    classic(session, objects);
+    const { service } = options;
+    if (service !== undefined)
+      serveService(objects, service, session.id, (cleanup) =>
+        session.onEnd(() => cleanup(session.core.lost ?? new Error('the session is over'))),
+      );
+  });
+}
+
+function objectsOf(session: FarSession): ObjectSession {
+  const { core, methods, peer } = session;
+  const objects = new ObjectSession({
+    methods,
+    description: `client ${peer.hostname}:${peer.pid}`,
+    request: (method, args, done) => core.request(method, args, done),
+    notify: (method, args) => core.notify(method, args),
+    // The agent's listener keeps its process alive, not what it asks of clients.
+    hold: () => undefined,
+    release: () => undefined,
+  });
+  session.onEnd(() => objects.end());
+  return objects;
+}
+
+/** Whether only programs of this machine can dial it. */
+function isPrivate(listen = 'ws://127.0.0.1:0'): boolean {
+  const endpoint = parseEndpoint(listen, 'listen');
+  return endpoint.scheme === 'unix' || /^(?:localhost|::1|127\.[\d.]+)$/.test(endpoint.host);
 }

@@ -5,6 +5,7 @@
 import { ElsewhereError, isElsewhereError } from '../base/errors.ts';
 import { MAX_KEY_BYTES, MAX_DEPTH as MAX_WIRE_DEPTH } from './guard.ts';
 import { Limit } from './message.ts';
+import { ByValue, type Referring } from './sealed.ts';
 import { ERRORS, MAX_BIGINT_DIGITS, MAX_STACK, Tag, VIEWS } from './tags.ts';
 
 /** An extension of ours with its packed payload. */
@@ -40,11 +41,15 @@ export class Boxer {
   readonly #seen = new Set<object>();
   readonly #graph: { readonly nodes: unknown[]; readonly index: Map<object, number> } | undefined;
   readonly #path: string[] = [];
+  readonly #referring: Referring | undefined;
   #levels = 0;
   /** A tree does not fit (an object was met a second time, nesting or a key over a limit): start again in graph mode. */
   shared = false;
+  /** There are references inside. */
+  referred = false;
 
-  constructor(pack: Pack, detach: Detach, graph: boolean) {
+  constructor(pack: Pack, detach: Detach, graph: boolean, referring?: Referring) {
+    this.#referring = referring;
     this.#pack = pack;
     this.#detach = detach;
     this.#graph = graph ? { nodes: [], index: new Map() } : undefined;
@@ -66,8 +71,9 @@ export class Boxer {
       case 'bigint':
         return this.#bigint(value);
       case 'function':
+        return this.#handle(value) ?? this.#refuse('a function');
       case 'symbol':
-        return this.#refuse(`a ${typeof value}`);
+        return this.#refuse('a symbol');
       case 'object':
         return value === null ? null : this.#object(value);
       default:
@@ -163,6 +169,9 @@ export class Boxer {
     if (value instanceof ArrayBuffer)
       return this.#tagged([Tag.ARRAY_BUFFER, this.#bytes(Buffer.from(value))]);
     if (ArrayBuffer.isView(value)) return this.#view(value);
+    if (value instanceof ByValue) return this.#record(value.value);
+    const handle = this.#handle(value);
+    if (handle !== undefined) return handle;
     if (
       value instanceof Promise ||
       value instanceof WeakMap ||
@@ -173,6 +182,13 @@ export class Boxer {
       return this.#refuse(`a ${value.constructor.name}`);
     }
     return this.#record(value);
+  }
+
+  #handle(value: object): unknown {
+    const fields = this.#referring?.refer(value);
+    if (fields === undefined) return undefined;
+    this.referred = true;
+    return this.#tagged([Tag.HANDLE, ...fields]);
   }
 
   #items(items: readonly unknown[], name: string): unknown[] {
@@ -205,10 +221,14 @@ export class Boxer {
       Tag.ERROR,
       name,
       String(error.message),
-      String(error.stack ?? '').slice(0, MAX_STACK),
+      this.#stack(error),
       this.#plain(own),
       extras,
     ]);
+  }
+
+  #stack(error: Error): string {
+    return this.#referring?.stacks === false ? '' : String(error.stack ?? '').slice(0, MAX_STACK);
   }
 
   /** Properties that are boxed already, in a form that both modes keep. */

@@ -2,8 +2,10 @@
 import { addExtension, Packr, Unpackr } from 'msgpackr';
 import { ElsewhereError } from '../base/errors.ts';
 import { Boxed, BoxedBytes, Boxer, type Detach } from './box.ts';
-import { EXT_BOXED, EXT_BYTES, fitsBatch, guard, MAX_BATCH } from './guard.ts';
+import { ATTACHMENTS, EXT_BOXED, EXT_BYTES, fitsBatch, guard, MAX_BATCH } from './guard.ts';
 import { Limit, Op } from './message.ts';
+import { Referring, Sealed } from './sealed.ts';
+import { Tag } from './tags.ts';
 import { Unboxer } from './unbox.ts';
 
 export type { Detach } from './box.ts';
@@ -70,8 +72,23 @@ export class PendingFrame {
  * are handed to `detach` as they are. Throws TypeError for values that cannot travel, ERR_ELSEWHERE_LIMIT for too large ones.
  */
 export function encodeFrame(frame: readonly unknown[], detach: Detach): Uint8Array {
-  const boxed = boxFrame(frame, detach);
-  return packWithin(boxed);
+  const last = frame[frame.length - 1];
+  const referring = referringOf(last);
+  if (referring === undefined) return packWithin(boxFrame(frame, detach));
+  let sent = false;
+  try {
+    const packed = packWithin(boxFrame(frame, detach));
+    sent = true;
+    return packed;
+  } finally {
+    referring.settled(sent);
+  }
+}
+
+/** The result of a call, or the one argument of it. */
+function referringOf(last: unknown): Referring | undefined {
+  const only: unknown = Array.isArray(last) && last.length === 1 ? last[0] : last;
+  return only instanceof Referring ? only : undefined;
 }
 
 /** Packs what the other side will take: a value over its limits must fail here, not cost the link there. */
@@ -104,19 +121,28 @@ function boxFrame(frame: readonly unknown[], detach: Detach): readonly unknown[]
     detached.push(bytes);
     return LONGEST_ID;
   };
-  const tree = new Boxer(pack, collect, false);
-  let boxed = tree.value(last);
+  const referring = referringOf(last);
+  const value = referring === undefined ? last : referring.value;
+  const place = (boxed: unknown): readonly unknown[] =>
+    replaceLast(frame, referring !== undefined && Array.isArray(last) ? [boxed] : boxed);
+  const tree = new Boxer(pack, collect, false, referring);
+  let boxed = seal(tree, tree.value(value));
   const graph = tree.shared;
   if (graph) {
     detached.length = 0;
-    boxed = new Boxer(pack, collect, true).table(last);
+    const table = new Boxer(pack, collect, true, referring);
+    boxed = seal(table, table.table(value));
   }
   if (detached.length > 0) {
-    packWithin(replaceLast(frame, boxed));
-    const again = new Boxer(pack, detach, graph);
-    boxed = graph ? again.table(last) : again.value(last);
+    packWithin(place(boxed));
+    const again = new Boxer(pack, detach, graph, referring);
+    boxed = seal(again, graph ? again.table(value) : again.value(value));
   }
-  return replaceLast(frame, boxed);
+  return place(boxed);
+}
+
+function seal(boxer: Boxer, boxed: unknown): unknown {
+  return boxer.referred ? new Boxed(pack([Tag.SEALED, boxed])) : boxed;
 }
 
 function replaceLast(frame: readonly unknown[], boxed: unknown): readonly unknown[] {
@@ -138,7 +164,7 @@ export function joinFrames(frames: readonly Uint8Array[], total: number): Uint8A
 
 /** Scans, unpacks and unboxes the body of an RPC packet. Throws ERR_ELSEWHERE_PROTOCOL for anything malformed. */
 export function decodeFrames(body: Uint8Array): (unknown[] | PendingFrame)[] {
-  const boxed = guard(body);
+  const found = guard(body);
   let frames: unknown;
   try {
     frames = unpack(body);
@@ -148,7 +174,7 @@ export function decodeFrames(body: Uint8Array): (unknown[] | PendingFrame)[] {
   if (!Array.isArray(frames)) throw malformed();
   for (let i = 0; i < frames.length; i++) {
     checkFrame(frames[i]);
-    if (boxed) frames[i] = unboxFrame(frames[i] as unknown[]);
+    if (found === ATTACHMENTS) frames[i] = unboxFrame(frames[i] as unknown[]);
     else buffersIn(frames[i] as unknown[]);
   }
   return frames as (unknown[] | PendingFrame)[];
@@ -165,10 +191,17 @@ function unboxFrame(frame: unknown[]): unknown[] | PendingFrame {
   // Unboxing works in place, so what may be needed again is kept packed.
   const kept = mayHaveAttachments(last) ? Buffer.from(packr.pack(last)) : undefined;
   const value = new Unboxer(unpack, fetch).value(last);
+  countSealed(value);
   if (attachments.length > 0 && kept !== undefined)
     return new PendingFrame(head, kept, attachments);
   head.push(value);
   return head;
+}
+
+/** Sealed values hide theirs. */
+function countSealed(value: unknown): void {
+  const only: unknown = Array.isArray(value) && value.length === 1 ? value[0] : value;
+  if (only instanceof Sealed) only.open(() => null);
 }
 
 function mayHaveAttachments(value: unknown): boolean {

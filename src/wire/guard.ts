@@ -20,18 +20,22 @@ let bytes: Uint8Array = PROTO;
 let at = 0;
 let end = 0;
 let nodes = 0;
-let boxed = false;
+let found: Found = 0;
 
-/** Throws ERR_ELSEWHERE_PROTOCOL for what must not be decoded. Returns whether any extension of ours is inside. */
-export function guard(body: Uint8Array): boolean {
+/** What of ours is inside: nothing, boxed values, or also attachments. */
+export type Found = 0 | 1 | 2;
+export const ATTACHMENTS = 2;
+
+/** Throws ERR_ELSEWHERE_PROTOCOL for what must not be decoded. */
+export function guard(body: Uint8Array): Found {
   bytes = body;
   at = 0;
   end = body.length;
   nodes = 0;
-  boxed = false;
+  found = 0;
   value(0);
   if (at !== end) refuse('bytes behind the end');
-  return boxed;
+  return found;
 }
 
 /** Whether a frame of our own holds no more values than a packet may. */
@@ -125,7 +129,7 @@ function extension(size: number, depth: number): void {
   if (type === 0 && size === 1) return skip(1);
   if (type !== EXT_BOXED && type !== EXT_BYTES)
     refuse(`an extension that is not allowed (${type})`);
-  boxed = true;
+  if (found !== ATTACHMENTS) found = type === EXT_BYTES ? ATTACHMENTS : 1;
   const outer = end;
   const inner = at + size;
   end = inner;

@@ -21,6 +21,10 @@ export const Tag = {
   OBJECT: 14,
   /** [TEXT, bytes] a string that travelled as an attachment. */
   TEXT: 15,
+  /** [SEALED, value] a value with references among it; never inside another one. */
+  SEALED: 16,
+  /** [HANDLE, ...fields] a reference; only inside SEALED. */
+  HANDLE: 17,
 } as const;
 
 /** Classes of byte views that travel. */

@@ -1,6 +1,7 @@
 /** Turns decoded msgpack back into JavaScript values. Every shape is checked: the bytes are the peer's. */
 import { ElsewhereError, type ElsewhereErrorCode } from '../base/errors.ts';
 import { Boxed, BoxedBytes } from './box.ts';
+import { type Fields, Sealed } from './sealed.ts';
 import { ERRORS, MAX_STACK, Tag, VIEWS } from './tags.ts';
 
 /** Gives the bytes of an attachment, or an empty buffer while they are only being counted. */
@@ -12,11 +13,14 @@ type Node = { readonly tag: number; readonly fields: readonly unknown[]; readonl
 export class Unboxer {
   readonly #unpack: Unpack;
   readonly #fetch: Fetch;
+  readonly #resolve: ((fields: Fields) => unknown) | undefined;
   #nodes: Node[] | undefined;
 
-  constructor(unpack: Unpack, fetch: Fetch) {
+  /** `resolve` makes references; only what is sealed may have any. */
+  constructor(unpack: Unpack, fetch: Fetch, resolve?: (fields: Fields) => unknown) {
     this.#unpack = unpack;
     this.#fetch = fetch;
+    this.#resolve = resolve;
   }
 
   value(value: unknown): unknown {
@@ -30,6 +34,7 @@ export class Unboxer {
     }
     const record = value as Record<string, unknown>;
     for (const key of Object.keys(record)) record[key] = this.value(record[key]);
+    if (this.#resolve !== undefined) dropThen(record);
     return record;
   }
 
@@ -44,10 +49,20 @@ export class Unboxer {
     const tag = fields[0];
     if (tag === Tag.GRAPH) return this.#graph(list(fields[1]));
     if (tag === Tag.REF) return this.#reference(fields[1]);
+    if (tag === Tag.SEALED) return this.#seal(value.payload);
     if (typeof tag !== 'number') throw malformed('a boxed value');
     const shell = this.#create(tag, fields);
     this.#fill(tag, fields, shell);
     return shell;
+  }
+
+  /** Opened later, or never: by then the packet's memory may be in other use. */
+  #seal(payload: Uint8Array): Sealed {
+    if (this.#resolve !== undefined) throw malformed('a sealed value');
+    const kept = Buffer.from(payload);
+    return new Sealed((resolve) =>
+      new Unboxer(this.#unpack, this.#fetch, resolve).value(list(this.#unpack(kept))[1]),
+    );
   }
 
   /** Shells first, contents afterwards: so references may lead anywhere. */
@@ -103,6 +118,9 @@ export class Unboxer {
         return view(fields[1], this.#bytes(fields[2]));
       case Tag.TEXT:
         return this.#bytes(fields[1]).toString();
+      case Tag.HANDLE:
+        if (this.#resolve === undefined) throw malformed('a reference');
+        return this.#resolve(fields.slice(1));
       case Tag.ERROR:
         return newError(text(fields[1]), text(fields[2]), fields[4]);
       default:
@@ -121,6 +139,7 @@ export class Unboxer {
         (shell as Map<unknown, unknown>).set(this.value(items[i]), this.value(items[++i]));
       else define(shell as object, text(items[i]), this.value(items[++i]));
     }
+    if (tag === Tag.OBJECT && this.#resolve !== undefined) dropThen(shell as object);
   }
 
   #fillError(error: Error, fields: readonly unknown[]): void {
@@ -157,6 +176,12 @@ function codeOf(own: unknown): ElsewhereErrorCode {
       ? code
       : 'ERR_ELSEWHERE_PROTOCOL'
   ) as ElsewhereErrorCode;
+}
+
+/** A function of the peer in this place would be called by whoever awaits the object. */
+function dropThen(record: object): void {
+  const then = Object.getOwnPropertyDescriptor(record, 'then');
+  if (typeof then?.value === 'function') Reflect.deleteProperty(record, 'then');
 }
 
 /** Never through a setter, and never to the prototype. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { decodeFrames, encodeFrame, joinFrames, PendingFrame } from '../../src/wire/codec.ts';
 import { MAX_DEPTH, MAX_NODES } from '../../src/wire/guard.ts';
 import { Op } from '../../src/wire/message.ts';
+import { Sealed } from '../../src/wire/sealed.ts';
 import { Tag } from '../../src/wire/tags.ts';
 import { suite } from '../kit/suite.ts';
 import { extension, list, returnOf, text } from './messages.ts';
@@ -292,12 +293,18 @@ const ALLOWED: ReadonlySet<unknown> = new Set(
   ].map((each) => each.prototype),
 );
 
+function inside(value: object): unknown {
+  if (value instanceof PendingFrame) return value.head;
+  return value instanceof Sealed ? value.open(() => null) : undefined;
+}
+
 /** Every object that can be reached is of an ordinary class, and none is something of this process. */
 function checkObjects(value: unknown, seen = new Set<unknown>()): void {
   assert.notEqual(typeof value, 'function');
   if (typeof value !== 'object' || value === null || seen.has(value)) return;
   seen.add(value);
-  if (value instanceof PendingFrame) return checkObjects(value.head, seen);
+  const hidden = inside(value);
+  if (hidden !== undefined) return checkObjects(hidden, seen);
   const prototype: unknown = Object.getPrototypeOf(value);
   if (!ALLOWED.has(prototype)) assert.equal((value as Error).name, 'ElsewhereError');
   assert.ok(!ALLOWED.has(value));

@@ -1,0 +1,167 @@
+/**
+ * References: proxies of what the other side holds. A proxy only records names until it is called, awaited or iterated;
+ * printing it, comparing it or handing it to `JSON.stringify` asks nobody.
+ */
+import { inspect } from 'node:util';
+import { Operation, type ShapeName, type TargetName } from './operation.ts';
+
+/** What a proxy sends its operations to. */
+export interface Caller {
+  perform(place: Place, operation: number, params: readonly unknown[]): Result;
+  iterate(place: Place): AsyncIterator<unknown>;
+  /** Without an answer. */
+  tell(place: Place, operation: number, params: readonly unknown[]): void;
+  letGo(reference: Place): void;
+  /** 'ws://host:port', for printing. */
+  readonly description: string;
+}
+
+/** A call under way: what it gives can be used before it is there. */
+export interface Result {
+  /** Its number; undefined when it never left. */
+  readonly number: number | undefined;
+  readonly promise: Promise<unknown>;
+  settled: boolean;
+  /** Counts what has been sent that needs it over there. */
+  users: number;
+}
+
+/** What a proxy stands for. */
+export interface Place {
+  readonly caller: Caller;
+  readonly target: TargetName;
+  readonly path: readonly string[];
+  /** Printed: 'Function add', 'Calc'. */
+  readonly label: string;
+  readonly shape: ShapeName | 'root';
+  /** The call that gives the target. */
+  readonly result?: Result;
+  released?: boolean;
+}
+
+const PLACE = Symbol('elsewhere.place');
+type Target = (() => void) & { [PLACE]?: Place };
+
+/** The place of a proxy of ours; undefined for any other value. Asks nobody. */
+export function placeOf(value: unknown): Place | undefined {
+  if ((typeof value !== 'function' && typeof value !== 'object') || value === null)
+    return undefined;
+  return (value as Target)[PLACE];
+}
+
+/** True for a reference to something on another side, and for a path from one. */
+export function isRemote(value: unknown): boolean {
+  return placeOf(value) !== undefined;
+}
+
+const BLANK = function elsewhere(): void {
+  // Never called: the proxy's traps answer.
+};
+
+export function newReference(place: Place): object {
+  // A constructor, so that `new` works, without a property that a proxy would have to show.
+  return proxyOf(BLANK.bind(undefined), place);
+}
+
+function proxyOf(object: object, place: Place): object {
+  const target = object as Target & Record<symbol, unknown>;
+  target[PLACE] = place;
+  // util.inspect looks at the target, so as to trigger no traps.
+  target[inspect.custom] = print;
+  return new Proxy(target, HANDLER);
+}
+
+function print(this: unknown): string {
+  const place = placeOf(this);
+  if (place === undefined) return '[Remote]';
+  const { target, path, label, caller } = place;
+  const what = typeof target === 'number' ? `${label} #${target}` : label;
+  return `[Remote ${[what, ...path].join('.')} via ${caller.description}]`;
+}
+
+/** Names that a program or Node looks for without meaning a remote member. */
+const ABSENT: ReadonlySet<string> = new Set(['constructor', 'prototype', '__proto__', 'toJSON']);
+
+/** What any code that was given a function may do with it. */
+const LOCAL: ReadonlySet<string> = new Set(['apply', 'call', 'bind']);
+
+const HANDLER: ProxyHandler<Target> = {
+  get(target, key) {
+    const place = target[PLACE] as Place;
+    if (typeof key === 'symbol') return symbolMember(place, key);
+    if (key === 'then' || key === 'catch' || key === 'finally') return promiseMember(place, key);
+    if (ABSENT.has(key)) return undefined;
+    if (place.shape === 'f' && place.path.length === 0 && LOCAL.has(key))
+      return Reflect.get(Function.prototype, key);
+    return child(place, key);
+  },
+  set(target, key, value) {
+    const place = target[PLACE] as Place;
+    if (typeof key === 'symbol') return false;
+    place.caller.perform({ ...place, path: [...place.path, key] }, Operation.SET, [value]);
+    return true;
+  },
+  deleteProperty(target, key) {
+    const place = target[PLACE] as Place;
+    if (typeof key === 'symbol') return false;
+    place.caller.perform({ ...place, path: [...place.path, key] }, Operation.DELETE, []);
+    return true;
+  },
+  has: () => false,
+  apply: (target, _self, args) => called(target[PLACE] as Place, Operation.CALL, args),
+  construct: (target, args) => called(target[PLACE] as Place, Operation.CONSTRUCT, args) as object,
+  defineProperty: () => false,
+  setPrototypeOf: () => false,
+  preventExtensions: () => false,
+  getOwnPropertyDescriptor: () => undefined,
+  ownKeys: () => [],
+};
+
+function symbolMember(place: Place, key: symbol): unknown {
+  switch (key) {
+    case PLACE:
+      return place;
+    case inspect.custom:
+      return print;
+    case Symbol.asyncIterator:
+      return () => place.caller.iterate(place);
+    case Symbol.toPrimitive:
+      return () => print.call(newReference(place));
+    case Symbol.dispose:
+      return () => place.caller.letGo(place);
+    case Symbol.asyncDispose:
+      return async () => place.caller.letGo(place);
+    default:
+      return undefined;
+  }
+}
+
+/** What a path ends in, or a call gives, can be awaited; a reference cannot, or `await` would ask for it again and again. */
+function promiseMember(place: Place, key: 'then' | 'catch' | 'finally'): unknown {
+  if (place.path.length === 0 && place.result === undefined)
+    return key === 'then' ? undefined : child(place, key);
+  return (...args: never[]): unknown => {
+    const promise =
+      place.path.length === 0 && place.result !== undefined
+        ? place.result.promise
+        : place.caller.perform(place, Operation.GET, []).promise;
+    return Reflect.apply(promise[key], promise, args);
+  };
+}
+
+function child(place: Place, key: string): object {
+  return newReference({ ...place, path: [...place.path, key] });
+}
+
+function called(place: Place, operation: number, args: readonly unknown[]): unknown {
+  const result = place.caller.perform(place, operation, args);
+  // A promise for whoever looks: an object, which is not called, but awaited.
+  return proxyOf(result.promise, {
+    caller: place.caller,
+    target: result.number === undefined ? 'never' : [result.number],
+    path: [],
+    label: `${[place.label, ...place.path].join('.')}()`,
+    shape: 'o',
+    result,
+  });
+}

@@ -1,0 +1,227 @@
+/**
+ * One end of a session as far as objects go: what we handed over, what we hold, and the calls on both. Symmetric: both
+ * sides have one, and what can be reached from the other side are its roots and what it was given.
+ */
+import { types } from 'node:util';
+import type { IncomingCall } from '../connection/calls.ts';
+import type { Done } from '../connection/channel.ts';
+import type { MethodTable } from '../connection/methods.ts';
+import { Referring } from '../wire/sealed.ts';
+import type { Access } from './access.ts';
+import { ProxyCaller } from './caller.ts';
+import { asPath, Carrier } from './carrier.ts';
+import { Exports } from './exports.ts';
+import { Imports } from './imports.ts';
+import { Keeper, type Outcome, type Root } from './keeper.ts';
+import { ABORT, DO, Operation, RELEASE, type TargetName, TELL } from './operation.ts';
+import { newReference, type Place, placeOf } from './reference.ts';
+
+/** What carries the calls: the caller's or the agent's end of a session. */
+export interface ObjectPort {
+  readonly methods: MethodTable;
+  /** Where the other side is, for printing. */
+  readonly description: string;
+  request(method: string, args: readonly unknown[], done: Done): number;
+  requestSync?(method: string, args: readonly unknown[]): unknown;
+  notify(method: string, args: readonly unknown[]): void;
+  hold(): void;
+  release(): void;
+}
+
+/** How long numbers of settled calls may stay with the other side when no call follows, in milliseconds. */
+const IDLE = 20;
+
+export class ObjectSession {
+  readonly #port: ObjectPort;
+  readonly #exports = new Exports();
+  readonly #imports = new Imports((id, count) => this.#giveBack(id, count));
+  readonly #keeper = new Keeper(this.#exports);
+  readonly #caller: ProxyCaller;
+  readonly #carrier: Carrier;
+  /** Ids and counts that wait to be given back. */
+  #returned: number[] = [];
+  #floor = 0;
+  #idle: NodeJS.Timeout | undefined;
+  #over = false;
+
+  constructor(port: ObjectPort) {
+    this.#port = port;
+    this.#caller = new ProxyCaller({
+      description: port.description,
+      request: (method, args, done) => port.request(method, args, done),
+      tell: (place, operation, params) => this.#tell(place, operation, params),
+      hold: () => port.hold(),
+      release: () => port.release(),
+      seal: (value) => this.seal(value, 'listed'),
+      open: (value) => this.open(value),
+      drop: (id) => this.#drop(id),
+      idle: (floor) => this.#numbersOver(floor),
+    });
+    this.#carrier = new Carrier({
+      exports: this.#exports,
+      imports: this.#imports,
+      caller: this.#caller,
+      aborted: (id, reason) => this.#notify(ABORT, [this.seal([id, reason], 'listed')]),
+      find: (target, path) => this.#keeper.value(target, path),
+    });
+    this.#serve(port.methods);
+  }
+
+  /** Lets the other side start from here. */
+  addRoot(name: string, root: Root): void {
+    this.#keeper.roots.set(name, root);
+  }
+
+  /** A proxy of one of the other side's roots. */
+  root(name: string, path: readonly string[] = []): unknown {
+    const label = name;
+    return newReference({ caller: this.#caller, target: name, path, label, shape: 'root' });
+  }
+
+  /** The value at a path of one of the other side's roots. */
+  get(root: string, path: readonly string[]): Promise<unknown> {
+    const place = placeOf(this.root(root, path)) as Place;
+    return this.#caller.perform(place, Operation.GET, []).promise;
+  }
+
+  /** Makes a value ready to be handed over; `access` is what the other side may do with its references. */
+  seal(value: unknown, access: Access, stacks = true): unknown {
+    return this.#carrier.seal(value, access, stacks);
+  }
+
+  open(value: unknown): unknown {
+    return this.#carrier.open(value, 'listed');
+  }
+
+  /** References held here, and objects handed over. */
+  get counts(): { readonly held: number; readonly handedOver: number } {
+    return { held: this.#imports.size, handedOver: this.#exports.size };
+  }
+
+  /** The same as a proxy's call, blocking. Throws what the far side threw. */
+  performSync(place: Place, operation: number, params: readonly unknown[]): unknown {
+    const { target, path } = place;
+    const message = this.seal([-1, 0, target, path, operation, params], 'listed');
+    try {
+      return this.open(this.#port.requestSync?.(DO, [message]));
+    } catch (error) {
+      throw this.open(error);
+    }
+  }
+
+  /** Calls without waiting for an answer, nor hearing of a failure. */
+  #tell(place: Place, operation: number, params: readonly unknown[]): void {
+    this.#notify(TELL, [this.seal([place.target, place.path, operation, params], 'listed')]);
+  }
+
+  /** The session is over: nobody holds anything any more. */
+  end(): void {
+    this.#over = true;
+    clearTimeout(this.#idle);
+    this.#exports.clear();
+    this.#imports.clear();
+  }
+
+  #serve(methods: MethodTable): void {
+    methods.addCall(DO, ([message], call) => this.#do(message, call));
+    methods.addCall(TELL, ([message]) => this.#told(message));
+    methods.addCall(RELEASE, ([floor, ...pairs]) => this.#released(floor, pairs));
+    methods.addCall(ABORT, ([message]) => {
+      const [id, reason] = asList(this.open(message));
+      this.#carrier.abort(id, reason);
+    });
+  }
+
+  #do(message: unknown, _call: IncomingCall | undefined): unknown {
+    const [number, back, ...what] = asList(this.open(message));
+    if (typeof number !== 'number' || typeof back !== 'number')
+      throw new TypeError('the other side made a call without a number');
+    if (number >= 0) this.#keeper.forget(number - back);
+    let outcome: Outcome | Promise<Outcome>;
+    try {
+      outcome = this.#perform(what);
+    } catch (error) {
+      if (number < 0) throw this.#sealError(error, this.#accessOf(what[0]));
+      // Told like one that comes later: calls may have been made on its result already.
+      outcome = Promise.reject(error);
+    }
+    if (number >= 0) this.#keeper.remember(number, outcome);
+    const access = this.#accessOf(what[0]);
+    if (outcome instanceof Promise)
+      return outcome.then(
+        ({ value, access }) => this.seal(value, access),
+        (error: unknown) => {
+          throw this.#sealError(error, access);
+        },
+      );
+    return this.seal(outcome.value, outcome.access);
+  }
+
+  #perform([target, path, operation, params]: readonly unknown[]): Outcome | Promise<Outcome> {
+    const outcome = this.#keeper.perform(
+      target as TargetName,
+      asPath(path),
+      operation,
+      asList(params),
+    );
+    if (outcome instanceof Promise || !types.isPromise(outcome.value)) return outcome;
+    const { access } = outcome;
+    return outcome.value.then((value) => ({ value, access }));
+  }
+
+  /** Whose errors may show their stacks: those of objects that are open anyway. */
+  #accessOf(target: unknown): Access {
+    if (typeof target === 'string') return this.#keeper.roots.get(target)?.access ?? 'listed';
+    if (typeof target !== 'number') return 'open';
+    return this.#exports.find(target)?.access ?? 'listed';
+  }
+
+  #sealError(error: unknown, access: Access): unknown {
+    const sealed = this.seal(error, access, access === 'open');
+    return sealed instanceof Referring ? sealed : error;
+  }
+
+  #told(message: unknown): unknown {
+    const outcome = this.#perform(asList(this.open(message)));
+    return outcome instanceof Promise ? outcome.then(() => null) : null;
+  }
+
+  #released(floor: unknown, pairs: readonly unknown[]): void {
+    if (typeof floor === 'number') this.#keeper.forget(floor);
+    for (let i = 0; i + 1 < pairs.length; i += 2)
+      this.#exports.release(pairs[i] as number, pairs[i + 1] as number);
+  }
+
+  #drop(id: number): void {
+    if (this.#imports.has(id)) this.#imports.drop(id);
+    else this.#giveBack(id, 1);
+  }
+
+  #giveBack(id: number, count: number): void {
+    if (this.#over) return;
+    if (this.#returned.length === 0) queueMicrotask(() => this.#sendReturned());
+    this.#returned.push(id, count);
+  }
+
+  #numbersOver(floor: number): void {
+    this.#floor = floor;
+    if (this.#idle === undefined) this.#idle = setTimeout(() => this.#sendReturned(), IDLE).unref();
+    else this.#idle.refresh();
+  }
+
+  #sendReturned(): void {
+    const pairs = this.#returned;
+    this.#returned = [];
+    if (!this.#over) this.#notify(RELEASE, [this.#floor, ...pairs]);
+  }
+
+  #notify(method: string, args: readonly unknown[]): void {
+    if (!this.#over) this.#port.notify(method, args);
+  }
+}
+
+function asList(value: unknown): unknown[] {
+  if (!Array.isArray(value))
+    throw new TypeError('the other side sent something that is not a list');
+  return value;
+}

@@ -1,0 +1,97 @@
+/** Asks a registry, and keeps entries in one. */
+import { ElsewhereError } from '../base/errors.ts';
+import { originals } from '../base/originals.ts';
+import { type ConnectOptions, connect } from '../service/connect.ts';
+import type { Connection } from '../service/connection.ts';
+import type { Server } from '../service/serve.ts';
+import type { Endpoint, Registry } from './registry.ts';
+
+export interface RegistryChoice {
+  /** The registry's URL. Default: ELSEWHERE_REGISTRY. */
+  readonly registry?: string;
+}
+
+/** Every address of a service, the newest first. */
+export async function discover(name: string, choice: RegistryChoice = {}): Promise<Endpoint[]> {
+  const found = await ask(choice, (conn) => conn.root.discover(name));
+  return found.reverse();
+}
+
+/** Everything that is registered. */
+export function listServices(choice: RegistryChoice = {}): Promise<Endpoint[]> {
+  return ask(choice, (conn) => conn.root.list());
+}
+
+async function ask(
+  choice: RegistryChoice,
+  question: (conn: Connection<Registry>) => PromiseLike<unknown>,
+): Promise<Endpoint[]> {
+  const conn = await connect<Registry>(registryUrl(choice), { heartbeat: 0 });
+  try {
+    return (await question(conn)) as Endpoint[];
+  } finally {
+    await conn.close();
+  }
+}
+
+function registryUrl({ registry = process.env['ELSEWHERE_REGISTRY'] }: RegistryChoice): string {
+  if (registry !== undefined && registry !== '') return registry;
+  throw new ElsewhereError(
+    'ERR_ELSEWHERE_ARGUMENT',
+    'which registry? give its URL as `registry`, or set ELSEWHERE_REGISTRY',
+  );
+}
+
+const SCHEME = 'elsewhere:';
+
+/**
+ * Connects to an agent: ws://host:port/#TOKEN, tcp://host:port#TOKEN, unix:/path#TOKEN; or elsewhere:NAME, the newest
+ * address of that service that answers. Rejects with ERR_ELSEWHERE_CONNECT, _AUTH, _VERSION, _TIMEOUT or _ARGUMENT.
+ */
+export async function connectByName<S = unknown>(
+  url: string | URL,
+  options: ConnectOptions & RegistryChoice = {},
+): Promise<Connection<S>> {
+  const text = String(url);
+  if (!text.startsWith(SCHEME)) return connect<S>(text, options);
+  const name = decodeURIComponent(text.slice(SCHEME.length));
+  const failures: unknown[] = [];
+  for (const endpoint of await discover(name, options)) {
+    try {
+      return await connect<S>(endpoint.url, options);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  const why = failures.length === 0 ? 'nobody has registered it' : 'no address of it answers';
+  throw new ElsewhereError('ERR_ELSEWHERE_CONNECT', `cannot connect to ${name}: ${why}`, {
+    cause: failures.length > 1 ? new AggregateError(failures) : failures[0],
+  });
+}
+
+export interface Registration {
+  /** Names are compared without regard to case. */
+  readonly name: string;
+  readonly registry?: string;
+}
+
+/** Keeps an entry of `server` in a registry until it is closed: renewed three times in each lease. */
+export async function register(server: Server, { name, registry }: Registration): Promise<void> {
+  const url = registryUrl(registry === undefined ? {} : { registry });
+  const hostname = originals.os.hostname();
+  const endpoint: Endpoint = { name, url: server.url, hostname, pid: process.pid };
+  let conn: Connection<Registry> | undefined;
+  const renew = async (): Promise<number> => {
+    if (conn === undefined || conn.state === 'closed')
+      conn = (await connect<Registry>(url)).unref();
+    await conn.root.register(endpoint);
+    return conn.root.lease as unknown as Promise<number>;
+  };
+  const lease = await renew();
+  // A registry that is away is asked again at the next turn.
+  const timer = setInterval(() => void renew().catch(() => undefined), lease / 3).unref();
+  server.beforeClose(async () => {
+    clearInterval(timer);
+    await conn?.close();
+  });
+}

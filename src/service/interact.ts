@@ -1,0 +1,157 @@
+/** A prompt here whose lines run on the far side. */
+import { createInterface } from 'node:readline';
+import { type REPLServer, Recoverable, start } from 'node:repl';
+import { inspect } from 'node:util';
+import { Script } from 'node:vm';
+import { originals } from '../base/originals.ts';
+import type { Connection } from './connection.ts';
+import { redirectStdio } from './redirect-stdio.ts';
+
+export interface InteractOptions {
+  /** Default: this process's own standard streams. */
+  readonly input?: NodeJS.ReadableStream;
+  readonly output?: NodeJS.WritableStream;
+  /** Default: the far side's host name and `> `. */
+  readonly prompt?: string;
+  /** Keeps lines from one time to the next. Default: none. */
+  readonly historyFile?: string;
+}
+
+/**
+ * Reads lines and shows what they give on the far side, until `.exit` or the end of input. Lines may span several, use
+ * `await`, and complete with Tab; declared names stay. What the code prints shows here. Classic mode.
+ */
+export async function interact(conn: Connection, options: InteractOptions = {}): Promise<void> {
+  const { stdin, stdout } = originals.process;
+  const { input = stdin, output = stdout } = options;
+  const full = { ...options, input, output };
+  await ((input as { isTTY?: boolean }).isTTY === true ? converse(conn, full) : follow(conn, full));
+}
+
+type Streams = InteractOptions & {
+  readonly input: NodeJS.ReadableStream;
+  readonly output: NodeJS.WritableStream;
+};
+
+/** With somebody at the keyboard. */
+async function converse(conn: Connection, options: Streams): Promise<void> {
+  const { input, output, historyFile } = options;
+  const server = start({
+    prompt: options.prompt ?? `${conn.peer.hostname}> `,
+    input,
+    output,
+    ignoreUndefined: true,
+    writer: (value) => inspect(value, { colors: true }),
+    completer: (line: string, done: Completed) =>
+      void complete(conn, line).then((found) => done(null, found)),
+    eval: (source, _context, _file, done) => {
+      const form = formOf(source);
+      if (form instanceof Recoverable) return done(form, undefined);
+      // What is typed meanwhile waits.
+      server.pause();
+      void evaluate(conn, form, output)
+        .then(
+          (value) => done(null, value),
+          (error: Error) => done(error, undefined),
+        )
+        .finally(() => server.resume());
+    },
+  });
+  if (historyFile !== undefined) await loadHistory(server, historyFile);
+  await new Promise<void>((resolve) => {
+    server.once('exit', resolve);
+    void conn.closed.then(() => server.close());
+  });
+}
+
+/** With lines from a file or another program: each is done before the next is looked at. */
+async function follow(conn: Connection, { input, output }: Streams): Promise<void> {
+  let begun = '';
+  for await (const line of createInterface({ input })) {
+    if (line.trim() === '.exit') break;
+    begun += `${line}\n`;
+    const form = formOf(begun);
+    if (form instanceof Recoverable) continue;
+    begun = '';
+    try {
+      const value = await evaluate(conn, form, output);
+      if (value !== undefined) output.write(`${inspect(value)}\n`);
+    } catch (error) {
+      output.write(`Uncaught ${inspect(error)}\n`);
+    }
+  }
+}
+
+type Completed = (error: null, found: [string[], string]) => void;
+
+interface Form {
+  readonly kind: 'expression' | 'statements';
+  readonly source: string;
+}
+
+function evaluate(
+  conn: Connection,
+  { kind, source }: Form,
+  output: NodeJS.WritableStream,
+): Promise<unknown> {
+  const work = (): Promise<unknown> =>
+    kind === 'expression' ? conn.eval(source) : conn.execute(source);
+  return redirectStdio(conn, work, { stdout: output, stderr: output });
+}
+
+/** What can be an expression is one; what could go on on the next line waits for it. */
+function formOf(source: string): Form | Recoverable {
+  const trimmed = source.trim().replace(/;$/, '');
+  if (trimmed === '') return { kind: 'statements', source: '' };
+  const kept = keepNames(trimmed);
+  if (failure(`(async () => (${kept}\n))`) === undefined)
+    return { kind: 'expression', source: kept };
+  const wrong = failure(`(async () => { ${kept}\n})`);
+  // Anything else is for the far side to refuse, with its own words.
+  if (wrong !== undefined && isUnfinished(wrong)) return new Recoverable(wrong);
+  return { kind: 'statements', source: kept };
+}
+
+/** Declarations at the start of a line stay for the lines after it. */
+function keepNames(source: string): string {
+  return source
+    .replace(/^(?:const|let|var)\s+([\w$]+)\s*=(?!=)/, 'namespace.$1 =')
+    .replace(/^(async\s+function\*?|function\*?|class)\s+([\w$]+)/, 'namespace.$2 = $1 $2');
+}
+
+function failure(source: string): SyntaxError | undefined {
+  try {
+    new Script(source);
+    return undefined;
+  } catch (error) {
+    return error as SyntaxError;
+  }
+}
+
+function isUnfinished({ message }: SyntaxError): boolean {
+  return /Unexpected end of input|Unterminated template|missing \) after argument list|Unexpected token '\)'|Unexpected token '}'/.test(
+    message,
+  );
+}
+
+async function complete(conn: Connection, line: string): Promise<[string[], string]> {
+  const match = /(?:([\w$]+(?:\.[\w$]+)*)\.)?([\w$]*)$/.exec(line);
+  const base = match?.[1];
+  const begun = match?.[2] ?? '';
+  const owner = base ?? 'Object.assign(Object.create(globalThis), namespace)';
+  // Only names and dots: nothing is called.
+  const names = await conn.eval<string[]>(`(${namesOf})(${owner})`).catch(() => [] as string[]);
+  const prefix = base === undefined ? '' : `${base}.`;
+  const found = names
+    .filter((name) => name.startsWith(begun) && /^[\w$]+$/.test(name))
+    .map((name) => prefix + name);
+  return [found.sort(), prefix + begun];
+}
+
+/** Sent as source. */
+const namesOf =
+  '(o) => { const names = new Set(); for (let p = Object(o); p !== null && p !== Object.prototype; p = Object.getPrototypeOf(p)) for (const name of Object.getOwnPropertyNames(p)) names.add(name); return [...names]; }';
+
+function loadHistory(server: REPLServer, file: string): Promise<void> {
+  return new Promise((resolve) => server.setupHistory(file, () => resolve()));
+}

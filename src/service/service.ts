@@ -1,0 +1,82 @@
+/** What `conn.root` is for the other side. */
+import type { ObjectSession } from '../objects/session.ts';
+import type { Reference } from '../objects/types.ts';
+
+/** A peer, as a service sees it. */
+export interface ServicePeer<R = unknown> {
+  /** The session's id. */
+  readonly id: string;
+  /** What the peer serves itself; calls fail with ERR_ELSEWHERE_NO_METHOD if that is nothing. */
+  readonly root: Reference<R>;
+}
+
+/**
+ * Base class of services. Only names in `static exposed` (of the class and of those it extends) exist for the other side:
+ * methods, properties, getters, and classes that have such a list themselves.
+ */
+export class Service {
+  static readonly exposed: readonly string[] = [];
+
+  /** A peer has come. Its calls wait for a promise that is returned here; if it rejects, they all fail with its reason. */
+  onConnect(_peer: ServicePeer): void | Promise<void> {
+    // For subclasses.
+  }
+
+  /** A peer has gone, and why. */
+  onDisconnect(_peer: ServicePeer, _reason: Error): void | Promise<void> {
+    // For subclasses.
+  }
+}
+
+/** An instance is shared by all peers; of a class or a function each peer gets a service of its own. */
+export type ServiceSource = object | (new () => Service) | (() => object);
+
+/** What of a service its clients see. */
+export type Exposed<S> = Omit<S, keyof Service>;
+
+/** Serves to one peer. */
+export function serveService(
+  objects: ObjectSession,
+  source: ServiceSource,
+  id: string,
+  ended: (cleanup: (reason: Error) => void) => void,
+): void {
+  const service = newService(source);
+  const peer: ServicePeer = { id, root: objects.root('root') as Reference };
+  let ready: Promise<unknown> | undefined;
+  if (service instanceof Service) {
+    ready = begin(service, peer);
+    ended((reason) => end(service, peer, reason));
+  }
+  objects.addRoot('root', {
+    access: 'listed',
+    start: () =>
+      ready === undefined
+        ? { value: service, used: 0 }
+        : ready.then(() => ({ value: service, used: 0 })),
+  });
+  ready?.then(
+    () => (ready = undefined),
+    () => undefined,
+  );
+}
+
+function newService(source: ServiceSource): object {
+  if (typeof source !== 'function') return source;
+  if (source.prototype instanceof Service) return new (source as new () => Service)();
+  return (source as () => object)();
+}
+
+function begin(service: Service, peer: ServicePeer): Promise<unknown> | undefined {
+  try {
+    const begun = service.onConnect(peer);
+    return begun instanceof Promise ? begun : undefined;
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function end(service: Service, peer: ServicePeer, reason: Error): void {
+  // Nobody is left to be told; a service that fails at its end must not take the agent with it.
+  void (async () => service.onDisconnect(peer, reason))().catch(() => undefined);
+}
