@@ -7,9 +7,6 @@ import type { NativeSpawn } from './binding.ts';
 const ownNode = process.execPath;
 const ownEnvironment = process.env;
 
-/** What makes Node programs here follow: the preload's file and the URL are this machine's. */
-const FOLLOWING = /^(?:ELSEWHERE_[A-Z]+|NODE_OPTIONS)=/;
-
 /** `explicit`: the caller gave an environment. */
 export function launchOf(target: ChildTarget, spawn: NativeSpawn, explicit: boolean): Launch {
   const isNode = spawn.file === ownNode;
@@ -41,9 +38,12 @@ function directory(target: ChildTarget, given: string | Uint8Array | undefined):
  * not bring this machine's PATH and HOME along. In a scope whose `process.env` is the far side's, it is exact.
  */
 function environment(pairs: readonly string[], explicit: boolean): FarEnvironment {
-  if (process.env !== ownEnvironment)
-    return { own: false, set: pairs.filter((pair) => !(FOLLOWING.test(pair) && isOwn(pair))) };
-  const added = pairs.filter((pair) => !isOwn(pair));
+  // What makes children here enter the scope is of no use there, and the token is nobody's business.
+  const meant = pairs.filter(
+    (pair) => !pair.startsWith('ELSEWHERE_') && !(pair.startsWith('NODE_OPTIONS=') && isOwn(pair)),
+  );
+  if (process.env !== ownEnvironment) return { own: false, set: meant };
+  const added = meant.filter((pair) => !isOwn(pair));
   const channel = added.filter((pair) => pair.startsWith('NODE_CHANNEL_'));
   return { own: true, set: explicit ? added : channel };
 }
@@ -51,4 +51,11 @@ function environment(pairs: readonly string[], explicit: boolean): FarEnvironmen
 function isOwn(pair: string): boolean {
   const at = pair.indexOf('=', 1);
   return ownEnvironment[pair.slice(0, at)] === pair.slice(at + 1);
+}
+
+/** Arguments of a fork without the flags of this process (`--import`, `--inspect`), which Node passes on by default. */
+export function withoutOwnFlags(args: readonly string[]): readonly string[] {
+  const { execArgv } = process;
+  const inherited = execArgv.every((flag, index) => args[index + 1] === flag);
+  return inherited ? [...args.slice(0, 1), ...args.slice(1 + execArgv.length)] : args;
 }

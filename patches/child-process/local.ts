@@ -8,6 +8,7 @@ import { nodeBinding } from '../../src/base/node-binding.ts';
 import type { ChildContext } from './api.ts';
 import { type NativeProcess, processPrototype, readSpawnArguments } from './binding.ts';
 import { following, staysHere } from './following.ts';
+import { withoutOwnFlags } from './launch.ts';
 import { spawnFar } from './spawn.ts';
 import { runFar, type SyncOptions } from './sync.ts';
 
@@ -15,6 +16,9 @@ import { runFar, type SyncOptions } from './sync.ts';
 interface SpawnOptions {
   readonly file?: unknown;
   readonly env?: object | undefined;
+  readonly execArgv?: unknown;
+  readonly stdio?: unknown;
+  args?: readonly string[] | undefined;
   envPairs?: string[] | undefined;
 }
 
@@ -35,6 +39,7 @@ export function childLocal(context: ChildContext): void {
       return spawn.call(this, options);
     if (staysHere(context, target, options.file)) return spawn.call(this, followed(options));
     explicit = options.env !== undefined && options.env !== null;
+    if (isFork(options)) options.args = withoutOwnFlags(options.args ?? []);
     try {
       return spawn.call(this, options);
     } finally {
@@ -71,7 +76,13 @@ function replaceSync(context: ChildContext): void {
   });
 }
 
-function followed<T extends SpawnOptions>(options: T): T {
+/** `fork` without flags of its own for the child. */
+function isFork({ file, stdio, execArgv }: SpawnOptions): boolean {
+  const channel = Array.isArray(stdio) && stdio.includes('ipc');
+  return channel && file === process.execPath && execArgv === undefined;
+}
+
+function followed<T extends Pick<SpawnOptions, 'envPairs'>>(options: T): T {
   if (Array.isArray(options.envPairs)) options.envPairs = following(options.envPairs);
   return options;
 }

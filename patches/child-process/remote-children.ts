@@ -176,7 +176,10 @@ function withNode(args: readonly string[]): readonly string[] {
 
 function onTop(set: readonly string[]): string[] {
   const names = new Set(set.map((pair) => pair.slice(0, pair.indexOf('=', 1))));
-  const own = Object.entries(originals.process.env).filter(([name]) => !names.has(name));
+  // The agent's own settings, its token among them, are not for children.
+  const own = Object.entries(originals.process.env).filter(
+    ([name]) => !names.has(name) && !name.startsWith('ELSEWHERE_'),
+  );
   return [...own.map(([name, value]) => `${name}=${value}`), ...set];
 }
 

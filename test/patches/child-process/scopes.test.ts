@@ -78,6 +78,27 @@ test('process.execPath and fork are the agent’s Node', async () => {
   });
 });
 
+test('neither the secrets of this program nor the flags it was started with reach the child', async () => {
+  writeFileSync(join(agent.folder, 'told.cjs'), `process.send([process.execArgv, process.env])`);
+  const own = [...process.execArgv];
+  process.execArgv.push('--import', './only-here.mjs');
+  process.env['ELSEWHERE_TOKEN'] = 'secret';
+  try {
+    await withRemote(conn, { stdio: 'local' }, async () => {
+      const env = { ...process.env, ELSEWHERE_TOKEN: 'another secret', ADDED: 'x' };
+      const child = childProcess.fork('told.cjs', [], { env });
+      const [[flags, environment]] = await once(child, 'message');
+      assert.deepEqual(flags, []);
+      assert.equal(environment.ADDED, 'x');
+      assert.equal(environment.ELSEWHERE_TOKEN, undefined);
+      await once(child, 'close');
+    });
+  } finally {
+    process.execArgv.splice(0, Infinity, ...own);
+    delete process.env['ELSEWHERE_TOKEN'];
+  }
+});
+
 test('what it inherits is the scope’s: here, a stream of ours, or the far side’s own', async () => {
   const script = ['-c', 'echo out; echo err >&2'];
   const run = async (): Promise<void> => {
