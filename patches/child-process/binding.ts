@@ -66,6 +66,8 @@ export interface StreamState {
   readonly kArrayBufferOffset: number;
   readonly kBytesWritten: number;
   readonly kLastWriteWasAsync: number;
+  /** Node 26 and later. */
+  readonly kLastWriteErr?: number;
 }
 
 function required<T extends object>(name: string): T {

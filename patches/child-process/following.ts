@@ -4,8 +4,7 @@
  */
 import { basename } from 'node:path';
 import type { ChildContext, ChildTarget } from './api.ts';
-
-const FOLLOWING = ['ELSEWHERE_URL', 'ELSEWHERE_TOKEN', 'ELSEWHERE_RUN'] as const;
+import { nameOf, OWN_SETTINGS } from './own-settings.ts';
 
 /** Whether a child of that program runs here. */
 export function staysHere(context: ChildContext, target: ChildTarget, file: unknown): boolean {
@@ -19,8 +18,10 @@ export function staysHere(context: ChildContext, target: ChildTarget, file: unkn
 
 /** The pairs with what makes a Node program enter the scope, where they lack it. */
 export function following(pairs: readonly string[]): string[] {
-  const names = new Set(pairs.map((pair) => pair.slice(0, pair.indexOf('='))));
-  const missing = FOLLOWING.filter((name) => !names.has(name) && process.env[name] !== undefined);
+  const names = new Set(pairs.map(nameOf));
+  const missing = OWN_SETTINGS.filter(
+    (name) => !names.has(name) && process.env[name] !== undefined,
+  );
   if (missing.length === 0) return [...pairs];
   const preload = preloadOption();
   const own = pairs.find((pair) => pair.startsWith('NODE_OPTIONS='))?.slice('NODE_OPTIONS='.length);

@@ -2,6 +2,7 @@
 import { posix, win32 } from 'node:path';
 import type { ChildTarget, FarEnvironment, Launch } from './api.ts';
 import type { NativeSpawn } from './binding.ts';
+import { nameOf, OWN_SETTINGS } from './own-settings.ts';
 
 /** This program's own Node: on the far side the agent's takes its place. */
 const ownNode = process.execPath;
@@ -40,7 +41,8 @@ function directory(target: ChildTarget, given: string | Uint8Array | undefined):
 function environment(pairs: readonly string[], explicit: boolean): FarEnvironment {
   // What makes children here enter the scope is of no use there, and the token is nobody's business.
   const meant = pairs.filter(
-    (pair) => !pair.startsWith('ELSEWHERE_') && !(pair.startsWith('NODE_OPTIONS=') && isOwn(pair)),
+    (pair) =>
+      !OWN_SETTINGS.includes(nameOf(pair)) && !(pair.startsWith('NODE_OPTIONS=') && isOwn(pair)),
   );
   if (process.env !== ownEnvironment) return { own: false, set: meant };
   const added = meant.filter((pair) => !isOwn(pair));
@@ -49,8 +51,8 @@ function environment(pairs: readonly string[], explicit: boolean): FarEnvironmen
 }
 
 function isOwn(pair: string): boolean {
-  const at = pair.indexOf('=', 1);
-  return ownEnvironment[pair.slice(0, at)] === pair.slice(at + 1);
+  const name = nameOf(pair);
+  return ownEnvironment[name] === pair.slice(name.length + 1);
 }
 
 /** Arguments of a fork without the flags of this process (`--import`, `--inspect`), which Node passes on by default. */

@@ -1,6 +1,6 @@
 /** The methods that stand in for a native pipe's own, on the object that Node made. */
 import type { ChildTarget } from './api.ts';
-import type { NativePipe } from './binding.ts';
+import { type NativePipe, streamState } from './binding.ts';
 import { errnoOf } from './errno.ts';
 import { type FarEnd, FarPipe, type Request } from './pipe.ts';
 
@@ -24,13 +24,25 @@ export function makeRemote(target: ChildTarget, handle: NativePipe, far: FarEnd 
   Object.defineProperty(handle, 'onread', { value: undefined, writable: true });
 }
 
-function write(handle: Handle, request: Request, bytes: Uint8Array, sent: unknown): number {
+/** Node 26 brings no request (null): it gets one back when the write completes later, else the status. */
+function write(
+  handle: Handle,
+  request: Request | null,
+  bytes: Uint8Array,
+  sent: unknown,
+): number | Request {
   // A socket or server beside a message (`child.send`): no handle can leave this machine.
   if (sent !== undefined && sent !== null) return errnoOf('ENOTSUP');
-  return handle[FAR].write(request, bytes);
+  const { streamBaseState, kLastWriteWasAsync, kLastWriteErr } = streamState();
+  const made: Request = request ?? { writeStatus: null };
+  const status = handle[FAR].write(made, bytes);
+  if (request !== null || streamBaseState[kLastWriteWasAsync] === 0) return status;
+  if (kLastWriteErr !== undefined) streamBaseState[kLastWriteErr] = 0;
+  return made;
 }
 
-type Text = (this: Handle, request: Request, text: string, sent?: unknown) => number;
+type Written = number | Request;
+type Text = (this: Handle, request: Request | null, text: string, sent?: unknown) => Written;
 
 function textWriter(encoding: BufferEncoding): Text {
   return function writeText(request, text, sent) {
@@ -61,10 +73,10 @@ const functions = {
     return this[FAR].readStop();
   },
   // A copy: the caller may use its memory again as soon as the write counts as done.
-  writeBuffer(this: Handle, request: Request, bytes: Uint8Array, sent?: unknown): number {
+  writeBuffer(this: Handle, request: Request | null, bytes: Uint8Array, sent?: unknown): Written {
     return write(this, request, Buffer.from(bytes), sent);
   },
-  writev(this: Handle, request: Request, chunks: unknown[], all: boolean): number {
+  writev(this: Handle, request: Request | null, chunks: unknown[], all: boolean): Written {
     return write(this, request, joined(chunks, all), undefined);
   },
   writeUtf8String: textWriter('utf8'),

@@ -11,6 +11,8 @@ import { errnoOf } from './errno.ts';
 
 /** A request of Node's JavaScript that is answered later. */
 export interface Request {
+  /** Node 26: how a write ended that was done before anyone could listen. */
+  readonly writeStatus?: null;
   oncomplete?(this: Request, status: number, handle: object, error: undefined): void;
 }
 

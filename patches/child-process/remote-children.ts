@@ -13,6 +13,7 @@ import {
   spawnNatively,
 } from './binding.ts';
 import { signalNumber } from './errno.ts';
+import { nameOf, OWN_SETTINGS } from './own-settings.ts';
 
 /** What the client's session leaves behind gets SIGTERM, then this long to end. Milliseconds. */
 const LAST_WORDS = 2000;
@@ -175,10 +176,10 @@ function withNode(args: readonly string[]): readonly string[] {
 }
 
 function onTop(set: readonly string[]): string[] {
-  const names = new Set(set.map((pair) => pair.slice(0, pair.indexOf('=', 1))));
+  const names = new Set(set.map(nameOf));
   // The agent's own settings, its token among them, are not for children.
   const own = Object.entries(originals.process.env).filter(
-    ([name]) => !names.has(name) && !name.startsWith('ELSEWHERE_'),
+    ([name]) => !names.has(name) && !OWN_SETTINGS.includes(name),
   );
   return [...own.map(([name, value]) => `${name}=${value}`), ...set];
 }
