@@ -23,8 +23,10 @@ export interface FarEnvironment {
 export interface Launch {
   /** null: the Node that runs the far side. */
   readonly file: string | null;
-  /** With argv[0]. */
+  /** With argv[0], unless `ownName`. */
   readonly args: readonly string[];
+  /** argv[0] is the path of that Node. */
+  readonly ownName: boolean;
   readonly cwd: string;
   readonly env: FarEnvironment;
   readonly detached: boolean;

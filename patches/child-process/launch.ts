@@ -12,9 +12,11 @@ const ownEnvironment = process.env;
 export function launchOf(target: ChildTarget, spawn: NativeSpawn, explicit: boolean): Launch {
   const isNode = spawn.file === ownNode;
   const args = spawn.args ?? [];
+  const ownName = isNode && args[0] === ownNode;
   return {
     file: isNode ? null : spawn.file,
-    args: isNode && args[0] === ownNode ? args.slice(1) : args,
+    args: ownName ? args.slice(1) : args,
+    ownName,
     cwd: directory(target, spawn.cwd),
     env: environment(spawn.envPairs ?? [], explicit),
     detached: spawn.detached === true,

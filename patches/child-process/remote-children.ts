@@ -160,7 +160,7 @@ function launched(launch: Launch): Omit<Parameters<typeof spawnNatively>[1], 'st
   const { env, uid, gid } = launch;
   return {
     file: launch.file ?? process.execPath,
-    args: launch.file === null ? withNode(launch.args) : launch.args,
+    args: launch.ownName ? [process.execPath, ...launch.args] : launch.args,
     cwd: launch.cwd,
     envPairs: env.own ? onTop(env.set) : env.set,
     detached: launch.detached,
@@ -169,10 +169,6 @@ function launched(launch: Launch): Omit<Parameters<typeof spawnNatively>[1], 'st
     ...(uid === null ? {} : { uid }),
     ...(gid === null ? {} : { gid }),
   };
-}
-
-function withNode(args: readonly string[]): readonly string[] {
-  return [process.execPath, ...args];
 }
 
 function onTop(set: readonly string[]): string[] {

@@ -116,6 +116,7 @@ test('options', async () => {
       sh('pwd', { cwd: `${root}/below` }),
       sh('pwd', { cwd: new URL(`file://${root}/below`) as never }),
       sh('echo $0', { argv0: 'another' }),
+      story(process.execPath, ['-p', 'process.argv0'], { argv0: 'named' }),
       story('echo "$0" a', [], { shell: true }),
       story('echo', ['a', 'b'], { shell: '/bin/sh' }),
       sh('echo $ELSEWHERE_TEST', { env: { ...process.env, ELSEWHERE_TEST: 'given' } }),
