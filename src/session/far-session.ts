@@ -194,9 +194,10 @@ export class FarSession {
     let last: number | undefined;
     this.#drain = setInterval(() => {
       const waited = performance.now() - began;
-      if (this.core.runningCalls === 0 || waited > ms) last ??= this.core.main.sent;
-      // Its good-bye is behind all that it has asked, and it has what we answered.
-      const done = this.#goodBye && last !== undefined && this.core.main.acknowledged >= last;
+      // Its good-bye is behind all that it has asked: what was sent until then is all that we have to answer.
+      if (this.#goodBye && (this.core.runningCalls === 0 || waited > ms))
+        last ??= this.core.main.sent;
+      const done = last !== undefined && this.core.main.acknowledged >= last;
       if (done || waited > ms + LATECOMERS) this.close(reason);
     }, DRAIN_CHECK);
   }
