@@ -44,6 +44,7 @@ export {
   withLocal,
   withRemote,
 } from './scope/with-remote.ts';
+export type { Policy } from './security/policy.ts';
 export type { ConnectOptions } from './service/connect.ts';
 export {
   Connection,
@@ -53,6 +54,7 @@ export {
   type TeleportOptions,
 } from './service/connection.ts';
 export { deliver } from './service/deliver.ts';
+export { type Exposed, type ExposeOptions, expose } from './service/expose.ts';
 export { type InteractOptions, interact } from './service/interact.ts';
 export type { FarModules, FarModuleTypes, ImportModule } from './service/modules.ts';
 export type { ConnectionPair } from './service/pair.ts';

@@ -136,8 +136,29 @@ export interface LocalContext<C extends Calls<C>, S extends Streams<S> = NoStrea
   onUninstall(undo: () => void): void;
 }
 
+/**
+ * What the agent lets its clients do. Each decision is undefined for yes, or a sentence that names the rule. Addresses are
+ * literal ones and paths resolved: what is decided on must be what is then used.
+ */
+export interface PolicyView {
+  /** False when only the addresses of clouds' metadata are denied. */
+  readonly restricted: boolean;
+  /** Remembers what a name was resolved to here, for the rules about names. */
+  resolved(name: string, addresses: readonly string[]): void;
+  connect(address: string, port: number): string | undefined;
+  listen(address: string, port: number): string | undefined;
+  connectPath(path: string): string | undefined;
+  listenPath(path: string): string | undefined;
+  read(realPath: string): string | undefined;
+  write(realPath: string): string | undefined;
+  /** `file` as the client gave it. */
+  spawn(file: string): string | undefined;
+  env(name: string): boolean;
+}
+
 /** What the remote half of a patch is given, once per session. */
 export interface RemoteContext {
+  readonly policy: PolicyView;
   /** The session's id. */
   readonly session: string;
   readonly peer: PeerInfo;

@@ -1,11 +1,16 @@
 /** The far half of the dns patch: asks this machine's resolver and name servers. */
 import dns from 'node:dns';
-import type { RemoteHalf } from '../../src/patch.ts';
+import type { RemoteContext, RemoteHalf } from '../../src/patch.ts';
 import type { DnsCalls, LookupFailure, LookupOptions, QueryAnswer, ResolverSetup } from './api.ts';
 import { type Channel, cares, channelOf, isQuery } from './binding.ts';
 
-export function dnsRemote(): RemoteHalf<DnsCalls> {
-  return { calls: { lookup, lookupService, query, servers } };
+export function dnsRemote({ policy }: RemoteContext): RemoteHalf<DnsCalls> {
+  const remembered: typeof lookup = async (hostname, options) => {
+    const answer = await lookup(hostname, options);
+    if (!('code' in answer)) policy.resolved(hostname, answer);
+    return answer;
+  };
+  return { calls: { lookup: remembered, lookupService, query, servers } };
 }
 
 function lookup(

@@ -2,6 +2,7 @@
 import { provideHeld } from '../../src/base/far-handles.ts';
 import type { RemoteContext, RemoteHalf } from '../../src/patch.ts';
 import type { FsApi, FsStreams } from './api.ts';
+import { guarded, guardedStreams } from './guard.ts';
 import { Held } from './remote-files.ts';
 import { choosing } from './remote-io.ts';
 import { openHandlers } from './remote-open.ts';
@@ -20,7 +21,7 @@ export function fsRemote(
   provideHeld(context, (id) => held.descriptor(id));
   const { watch, ...streams } = watchHandlers(context);
   return {
-    calls: {
+    calls: guarded<RemoteHalf<FsApi, FsStreams>['calls']>(context.policy, {
       ...lookHandlers,
       ...changeHandlers,
       ...fileChangeHandlers(held),
@@ -29,7 +30,7 @@ export function fsRemote(
       ...flushHandlers(held, choose),
       ...directoryHandlers(held),
       watch,
-    },
-    streams,
+    }),
+    streams: guardedStreams(context.policy, streams),
   };
 }

@@ -46,7 +46,13 @@ export type Report =
       readonly remote?: Address;
       readonly took: number;
     }
-  | { readonly kind: 'failed'; readonly code: string; readonly syscall: string }
+  /** `denied` is the far side's rule that forbids it. */
+  | {
+      readonly kind: 'failed';
+      readonly code: string;
+      readonly syscall: string;
+      readonly denied?: string;
+    }
   | { readonly kind: 'eof' }
   | { readonly kind: 'shutdown' }
   | { readonly kind: 'broken'; readonly code: string; readonly syscall: string };

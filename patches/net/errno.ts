@@ -2,13 +2,6 @@
 import { getSystemErrorName } from 'node:util';
 import { knownError } from '../../src/base/system-errors.ts';
 
-const UNKNOWN = -4094;
-
-/** This machine's (negative) number for an error code of the far side. */
-export function errnoOf(code: string): number {
-  return knownError(code)?.errno ?? UNKNOWN;
-}
-
 export function isSystemCode(code: string): boolean {
   return knownError(code) !== undefined;
 }

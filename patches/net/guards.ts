@@ -2,9 +2,11 @@
 import net from 'node:net';
 import { ElsewhereError } from '../../src/base/errors.ts';
 import { nodeBinding } from '../../src/base/node-binding.ts';
+import { isRemoteHandle } from '../../src/base/remote-handle.ts';
 import type { Installation } from './installation.ts';
 import { type Internals, inside } from './internals.ts';
 import { linkOf } from './link.ts';
+import { NO_DESCRIPTOR } from './server/handle.ts';
 
 type Method = (...args: unknown[]) => unknown;
 
@@ -18,7 +20,7 @@ function guardSend({ context, node }: Installation): void {
   const prototype = node.Pipe.prototype as { writeUtf8String: Method };
   const original = prototype.writeUtf8String;
   const value = function writeUtf8String(this: object, ...args: unknown[]): unknown {
-    if (args.length > 2 && linkOf(args[2]) !== undefined) {
+    if (args.length > 2 && isRemote(args[2])) {
       restoreOwner(args[2] as object, node);
       throw unsupported('sent to a child process');
     }
@@ -31,6 +33,10 @@ function guardSend({ context, node }: Installation): void {
     enumerable: false,
     configurable: true,
   });
+}
+
+function isRemote(handle: unknown): boolean {
+  return linkOf(handle) !== undefined || isRemoteHandle(handle);
 }
 
 /** Node has taken the handle from its socket, and what reads from it, before it writes the message. */
@@ -47,7 +53,7 @@ function guardSpawn({ context }: Installation): void {
   if (prototype === undefined) return;
   const original = prototype.spawn;
   context.replace(prototype, 'spawn', function spawn(this: object, ...args: unknown[]): unknown {
-    if (stdioOf(args)?.some(({ handle }) => linkOf(handle) !== undefined)) {
+    if (stdioOf(args)?.some(({ handle, fd }) => isRemote(handle) || fd === NO_DESCRIPTOR)) {
       throw unsupported('the stdio of a child process');
     }
     return Reflect.apply(original, this, args);
@@ -55,16 +61,18 @@ function guardSpawn({ context }: Installation): void {
 }
 
 /** Node 20 to 24.12 take one object of options, later ones (file, args, cwd, environment, stdio, …). */
-function stdioOf(args: readonly unknown[]): readonly { handle?: unknown }[] | undefined {
+function stdioOf(
+  args: readonly unknown[],
+): readonly { handle?: unknown; fd?: unknown }[] | undefined {
   const [first] = args;
   return (
     typeof first === 'object' && first !== null ? (first as { stdio?: unknown }).stdio : args[4]
-  ) as readonly { handle?: unknown }[] | undefined;
+  ) as readonly { handle?: unknown; fd?: unknown }[] | undefined;
 }
 
 function unsupported(what: string): ElsewhereError {
   return new ElsewhereError(
     'ERR_ELSEWHERE_UNSUPPORTED',
-    `a socket whose other end is on the far side cannot be ${what}: pipe its data instead, or open it inside withLocal()`,
+    `a socket or server of the far side cannot be ${what}: pipe its data instead, or open it inside withLocal()`,
   );
 }

@@ -2,8 +2,10 @@
  * What a remote handle answers to Node's own JavaScript, as tables of methods. Whatever the native classes have and these
  * lack would throw "Illegal invocation".
  */
+
+import { errnoOf } from '../../src/base/system-errors.ts';
 import type { Address, Command } from './api.ts';
-import { errnoOf } from './errno.ts';
+import { farPath } from './far-path.ts';
 import type { ConnectRequest, NativeStream } from './internals.ts';
 import { LINK, type Link } from './link.ts';
 
@@ -90,7 +92,7 @@ export const common: object = {
 };
 
 function connectPipe(this: RemoteHandle, request: ConnectRequest, path: string): number {
-  return this[LINK].connect(request, { path: this[LINK].farPath(path) });
+  return this[LINK].connect(request, { path: farPath(this[LINK].target, path) });
 }
 
 function connectTcp(

@@ -3,10 +3,12 @@
  * to the far side. It holds the state of one connection; the handle only passes calls on.
  */
 import { AsyncResource } from 'node:async_hooks';
+import { ElsewhereError } from '../../src/base/errors.ts';
 import { enqueue } from '../../src/base/event-queue.ts';
+import { errnoOf } from '../../src/base/system-errors.ts';
 import type { ByteStream, StreamHandler, Target } from '../../src/patch.ts';
 import type { Address, Command, Dial, NetCalls, NetStreams, Report } from './api.ts';
-import { addressError, errnoOf, isSystemCode, systemError } from './errno.ts';
+import { addressError, isSystemCode, systemError } from './errno.ts';
 import type { Failure } from './inbox.ts';
 import type { ConnectRequest, NativeHandle, NativeStream } from './internals.ts';
 import { Outbox } from './outbox.ts';
@@ -102,6 +104,17 @@ export class Link implements StreamHandler {
     return 0;
   }
 
+  /** Begins as the socket that a server of the far side accepted; `stream` tells it from now on. */
+  adopt(
+    stream: ByteStream,
+    { local, remote }: Pick<Report & { kind: 'connected' }, 'local' | 'remote'>,
+  ): void {
+    this.#stream = stream;
+    this.#state = 'open';
+    this.local = local;
+    this.remote = remote;
+  }
+
   /** The write that Node will make once connected, sent before. Only once, and only to the one address there is. */
   writeEarly(bytes: Uint8Array): void {
     if (this.#ahead !== undefined) return;
@@ -186,13 +199,6 @@ export class Link implements StreamHandler {
     return this.#state === 'closed';
   }
 
-  /** A relative path starts in the scope's directory, which may not be the agent's. */
-  farPath(path: string): string {
-    const { scope, peer } = this.target;
-    const relative = scope.cwd !== peer.cwd && /^[^/\\\0]/.test(path);
-    return relative ? `${scope.cwd}/${path}` : path;
-  }
-
   /** Whether the far side runs this major version of Node or a later one. */
   farSideSince(major: number): boolean {
     return Number.parseInt(this.target.peer.node, 10) >= major;
@@ -228,7 +234,7 @@ export class Link implements StreamHandler {
   signal(value: unknown): void {
     const report = value as Report;
     if (report.kind === 'connected') enqueue(() => this.#connected(report));
-    else if (report.kind === 'failed') enqueue(() => this.#connectFailed(report));
+    else if (report.kind === 'failed') enqueue(() => this.#connectFailed(withCause(report)));
     else if (report.kind === 'shutdown') this.#shutdownDone();
     else if (report.kind === 'eof') this.reader.arrived('eof');
     else this.#broken(report);
@@ -362,6 +368,12 @@ export class Link implements StreamHandler {
   }
 }
 
+function withCause(report: Report & { kind: 'failed' }): Failure {
+  const { code, syscall, denied } = report;
+  if (denied === undefined) return { code, syscall };
+  return { code, syscall, cause: new ElsewhereError('ERR_ELSEWHERE_DENIED', denied) };
+}
+
 /**
  * Node makes the error of a failed connect by itself, from a number. The one place to meet it is the socket's `destroy`,
  * for as long as Node deals with the failure.
@@ -379,7 +391,7 @@ function giveCause(owner: Owner | undefined, cause: unknown): () => void {
 }
 
 /** The far side refused the stream with a system's code (EMFILE, EACCES), or it is out of reach. */
-function refusalCode(error: Error): string {
+export function refusalCode(error: Error): string {
   const { code } = error as { code?: unknown };
   return typeof code === 'string' && isSystemCode(code) ? code : 'ENETUNREACH';
 }

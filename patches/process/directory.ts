@@ -5,7 +5,9 @@
 
 import nodeFs from 'node:fs';
 import { isAbsolute, join } from 'node:path';
+import { ElsewhereError } from '../../src/base/errors.ts';
 import { knownError } from '../../src/base/system-errors.ts';
+import type { PolicyView } from '../../src/patch.ts';
 import type { ProcessContext } from './api.ts';
 
 export function substituteDirectory(context: ProcessContext): void {
@@ -39,16 +41,21 @@ function chdirError(
   const known = knownError(code);
   if (known === undefined) return cause;
   const { errno, text } = known;
-  const error = new Error(`${code}: ${text}, chdir '${from}' -> '${to}'`);
+  const reason = cause.cause === undefined ? {} : { cause: cause.cause };
+  const error = new Error(`${code}: ${text}, chdir '${from}' -> '${to}'`, reason);
   Error.captureStackTrace(error, caller);
   return Object.assign(error, { errno, code, syscall: 'chdir', path: from, dest: to });
 }
 
 /** On the far side. Its own directory stays, since others work there: the check that chdir(2) makes is made by hand. */
-export function directory(from: string, to: string): string {
+export function directory(policy: PolicyView, from: string, to: string): string {
   const path = isAbsolute(to) ? to : join(from, to);
   if (!nodeFs.statSync(path).isDirectory())
     throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
   nodeFs.accessSync(path, nodeFs.constants.X_OK);
-  return nodeFs.realpathSync(path);
+  const real = nodeFs.realpathSync.native(path);
+  const denied = policy.read(real);
+  if (denied === undefined) return real;
+  const cause = new ElsewhereError('ERR_ELSEWHERE_DENIED', denied);
+  throw Object.assign(new Error(denied, { cause }), { code: 'EACCES' });
 }

@@ -18,3 +18,10 @@ export function knownError(code: unknown): KnownError | undefined {
   }
   return table.get(code);
 }
+
+const UNKNOWN = -4094;
+
+/** This machine's (negative) number for an error code of the far side. */
+export function errnoOf(code: string): number {
+  return knownError(code)?.errno ?? UNKNOWN;
+}

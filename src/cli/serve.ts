@@ -3,8 +3,15 @@ import { setLog } from '../base/log.ts';
 import { originals } from '../base/originals.ts';
 import { packageVersion } from '../base/version.ts';
 import { newToken } from '../security/auth.ts';
-import { type Server, serveWith } from '../service/serve.ts';
-import { type OptionTable, optional, parseLine, readTokenFile } from './args.ts';
+import { type ServeOptions, type Server, serveWith } from '../service/serve.ts';
+import {
+  type OptionTable,
+  optional,
+  type ParsedLine,
+  parseLine,
+  readTokenFile,
+  strings,
+} from './args.ts';
 import type { Command } from './command.ts';
 import { UsageError } from './usage.ts';
 
@@ -13,6 +20,11 @@ const OPTIONS: OptionTable = {
   'token-file': { type: 'string' },
   classic: { type: 'boolean' },
   'no-classic': { type: 'boolean' },
+  read: { type: 'string', multiple: true },
+  write: { type: 'string', multiple: true },
+  connect: { type: 'string', multiple: true },
+  'listen-allow': { type: 'string', multiple: true },
+  spawn: { type: 'string', multiple: true },
   once: { type: 'boolean' },
   grace: { type: 'string' },
   json: { type: 'boolean' },
@@ -23,12 +35,17 @@ const DRAIN = 4000;
 
 const HELP = `elsewhere serve: lets authenticated clients use this machine's files, sockets and stdio
 
-  elsewhere serve [--listen URL] [--token-file FILE] [--no-classic] [--grace SECONDS] [--once] [--json]
+  elsewhere serve [--listen URL] [--token-file FILE] [--no-classic] [--read DIR]... [--grace SECONDS] [--once] [--json]
 
   --listen URL       ws://127.0.0.1:PORT (default, any free port), tcp://127.0.0.1:PORT or unix:/PATH
   --token-file FILE  the token; made with a random one if it does not exist. Must be yours alone (mode 600).
                      Without it a random token is made and printed as part of the URL.
   --no-classic       clients may not run code here (eval, execute, run)
+  --read DIR         with any of these five clients may do only what they list (each is repeatable), and run no
+  --write DIR        code here unless --classic says so: files below DIR (symbolic links count as what they lead
+  --connect PLACE    to), places to connect to or listen on (db.corp:5432, *.corp:443, 10.0.0.0/8:5432,
+  --listen-allow PLACE   *:8000-8999, unix:/run/x.sock), programs to start. --write includes --read.
+  --spawn PROGRAM
   --grace SECONDS    how long a client that was cut off may come back and find everything as it was (default 60)
   --once             end after the first client has gone
   --json             print one JSON line instead of the bare URL
@@ -50,7 +67,7 @@ export const serveCommand: Command = {
     const server = await serveWith(patches, {
       ...(listen === undefined ? {} : { listen }),
       ...(file === undefined ? {} : { token: tokenFrom(file) }),
-      classic: values['no-classic'] !== true,
+      ...permissions(values),
       ...graceOf(optional(values['grace'])),
     });
     // Before the URL is known to anybody: who reads it may already send a signal.
@@ -59,6 +76,25 @@ export const serveCommand: Command = {
     return ended;
   },
 };
+
+/** Any rule makes a policy; without one all is allowed. */
+function permissions(values: ParsedLine['values']): Pick<ServeOptions, 'classic' | 'policy'> {
+  const rules = ['read', 'write', 'connect', 'listen-allow', 'spawn'] as const;
+  const classic = values['no-classic'] === true ? false : (values['classic'] ?? undefined);
+  const said = typeof classic === 'boolean' ? { classic } : {};
+  if (!rules.some((name) => values[name] !== undefined)) return said;
+  const [read, write, connect, listen, spawn] = rules.map((name) => strings(values[name]));
+  const directories = (list: string[] = []): string[] =>
+    list.map((path) => originals.fs.realpathSync(path));
+  return {
+    ...said,
+    policy: {
+      fs: { read: directories(read), write: directories(write) },
+      net: { connect: connect ?? [], listen: listen ?? [] },
+      spawn: spawn ?? [],
+    },
+  };
+}
 
 function graceOf(seconds: string | undefined): { grace?: number } {
   if (seconds === undefined) return {};

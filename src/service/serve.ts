@@ -11,7 +11,8 @@ import { type ServiceSource, serveService } from './service.ts';
 export interface ServeOptions extends AgentOptions {
   /**
    * Whether clients may run code here (modules, eval, execute, teleport, run). Default: true where only this machine
-   * reaches the agent (loopback, unix socket), false elsewhere, where it must be asked for.
+   * reaches the agent (loopback, unix socket), false elsewhere, where it must be asked for. With a policy only what
+   * that says, false by default.
    */
   readonly classic?: boolean;
   /** What `conn.root` is for clients. An instance is shared by all of them; of a class or a function each gets its own. */
@@ -99,7 +100,7 @@ export async function serveWith(
 }
 
 export function newAgent(patches: readonly AnyPatch[], options: ServeOptions): Agent {
-  const classic = (options.classic ?? isPrivate(options.listen)) ? serveClassic : refuseClassic;
+  const classic = mayRunCode(options) ? serveClassic : refuseClassic;
   return new Agent(options, patches, (session) => {
     const objects = objectsOf(session);
     classic(session, objects);
@@ -124,6 +125,11 @@ function objectsOf(session: FarSession): ObjectSession {
   });
   session.onEnd(() => objects.end());
   return objects;
+}
+
+function mayRunCode({ policy, classic, listen }: ServeOptions): boolean {
+  if (classic !== undefined) return classic;
+  return policy === undefined ? isPrivate(listen) : policy.classic === true;
 }
 
 /** Whether only programs of this machine can dial it. */

@@ -9,6 +9,7 @@ import { DEFAULT_GRACE } from '../connection/redial.ts';
 import type { AnyPatch } from '../patch.ts';
 import { newToken, tokenKey } from '../security/auth.ts';
 import { mayUpgrade } from '../security/origin.ts';
+import { type Policy, type PolicyRules, policyRules } from '../security/policy.ts';
 import { formatUrl, parseEndpoint } from '../transport/endpoint.ts';
 import { listen } from '../transport/listen.ts';
 import type { Listener, Transport } from '../transport/transport.ts';
@@ -31,6 +32,8 @@ export interface AgentOptions {
    * given up; it may come back within `grace`. Default 5,000.
    */
   readonly heartbeat?: number;
+  /** What clients may do; what it does not list is denied. Default: all but to reach clouds' metadata addresses. */
+  readonly policy?: Policy;
   /** Names besides localhost and IP literals that a ws client may use as Host. */
   readonly allowedHosts?: readonly string[];
 }
@@ -46,6 +49,7 @@ export class Agent {
   readonly token: string;
   readonly #key: Buffer;
   readonly #patches: readonly AnyPatch[];
+  readonly #rules: PolicyRules;
   readonly #extend: Extend;
   readonly #authTimeout: number;
   readonly #grace: number;
@@ -67,6 +71,7 @@ export class Agent {
     }
     this.#key = tokenKey(this.token);
     this.#patches = patches;
+    this.#rules = policyRules(options.policy);
     this.#extend = extend;
     this.#authTimeout = options.authTimeout ?? 10_000;
     this.#grace = options.grace ?? DEFAULT_GRACE;
@@ -147,6 +152,7 @@ export class Agent {
       id,
       peer,
       patches: this.#patches,
+      rules: this.#rules,
       grace: this.#grace,
       heartbeat: this.#heartbeat,
       onOver: () => {

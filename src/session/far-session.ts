@@ -10,10 +10,12 @@ import { Lane } from '../connection/lane.ts';
 import { MethodTable } from '../connection/methods.ts';
 import { Peer } from '../connection/peer.ts';
 import type { SessionStream } from '../connection/stream.ts';
-import type { AnyPatch, RemoteContext } from '../patch.ts';
+import type { AnyPatch, PolicyView, RemoteContext } from '../patch.ts';
+import type { PolicyRules } from '../security/policy.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Admission, LaneName } from './handshake.ts';
 import { sessionHeart } from './session-heart.ts';
+import { SessionPolicy } from './session-policy.ts';
 
 /** Adds what the layers above serve to every session: classic mode, services. */
 export type Extend = (session: FarSession) => void;
@@ -22,6 +24,7 @@ export interface FarSessionInit {
   readonly id: string;
   readonly peer: PeerInfo;
   readonly patches: readonly AnyPatch[];
+  readonly rules: PolicyRules;
   /** Milliseconds without any link until the session is over. */
   readonly grace: number;
   /** Milliseconds between heartbeats; 0: none. */
@@ -77,7 +80,7 @@ export class FarSession {
       },
     });
     this.methods.addCall('session.ping', () => null);
-    const context = this.#context();
+    const context = this.#context(new SessionPolicy(init.rules));
     for (const patch of init.patches) this.#serve(patch, context);
   }
 
@@ -85,8 +88,9 @@ export class FarSession {
     this.#cleanups.push(cleanup);
   }
 
-  #context(): RemoteContext {
+  #context(policy: PolicyView): RemoteContext {
     return {
+      policy,
       session: this.id,
       peer: this.peer,
       signal: () => this.#current?.signal ?? new AbortController().signal,

@@ -32,3 +32,13 @@ function targetOf(pid: number, fd: string): string {
     return '';
   }
 }
+
+/** Whether that process listens on the port. */
+export function listensOn(pid: number, port: number): boolean {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0');
+  const row = new RegExp(`:${hex} \\S+ 0A (?:\\S+ +){5}(\\d+)`, 'g');
+  const tables = ['tcp', 'tcp6'].map((name) => fs.readFileSync(`/proc/net/${name}`, 'latin1'));
+  const inodes = tables.flatMap((table) => [...table.matchAll(row)].map(([, inode]) => inode));
+  const targets = targetsOf(pid);
+  return inodes.some((inode) => targets.includes(`socket:[${inode}]`));
+}

@@ -1,6 +1,7 @@
 // What a program sees of a socket's life must be the same on the far side's sockets.
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withLocal } from '../../../src/index.ts';
 import { suite } from '../../kit/suite.ts';
 import { closed, scenarios } from './stage.ts';
 
@@ -81,7 +82,7 @@ scenario(
 scenario(
   'is destroyed before it is connected',
   async ({ server, socket }) => {
-    const port = await server(() => undefined);
+    const port = await withLocal(() => server(() => undefined));
     const client = socket();
     client.connect(port, '127.0.0.1');
     client.destroy();

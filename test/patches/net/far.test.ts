@@ -229,7 +229,7 @@ test('nothing stays open on the agent', async () => {
     peers.push(socket);
     socket.once('data', (data) => {
       if (String(data) === 'end') socket.end();
-      if (String(data) === 'reset') socket.resetAndDestroy();
+      if (String(data) === 'reset' || data[0] === 1) socket.resetAndDestroy();
     });
     socket.on('end', () => socket.end());
   });
@@ -250,6 +250,8 @@ test('nothing stays open on the agent', async () => {
         socket.write(Buffer.alloc(3 * MB));
         socket.destroy();
       }),
+    // Reset while much is still on its way.
+    () => dial((socket) => socket.write(Buffer.alloc(3 * MB, 1))),
     () => dial().destroy(),
     () => dial().end(),
     () => net.connect(1, '127.0.0.1').on('error', () => undefined),
