@@ -1,8 +1,9 @@
 /** The children of one client: started with Node's native handles, so that nothing is read before the client asks. */
+import { delimiter, join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { heldDescriptor } from '../../src/base/far-handles.ts';
 import { originals } from '../../src/base/originals.ts';
-import type { RemoteContext } from '../../src/patch.ts';
+import type { PolicyView, RemoteContext } from '../../src/patch.ts';
 import type { Exit, FarStdio, Launch } from './api.ts';
 import {
   type NativePipe,
@@ -60,13 +61,14 @@ export class Children {
   /** Throws `Refused`, and leaves nothing behind then. */
   start(launch: Launch, stdio: readonly FarStdio[]): HeldChild {
     if (this.#children.size >= MOST) throw new Refused('EAGAIN');
+    const allowed = permitted(this.#context.policy, launch);
     const handle = newProcess();
     const pipes = new Map<number, NativePipe>();
     const exit = exitOf(handle);
     let failed: string | undefined;
     try {
       const entries = stdio.map((entry, index) => this.#native(entry, index, pipes));
-      const error = spawnNatively(handle, { ...launched(launch), stdio: entries });
+      const error = spawnNatively(handle, { ...launched(allowed), stdio: entries });
       if (error !== 0) failed = getSystemErrorName(error);
     } catch (error) {
       discard(handle, pipes);
@@ -149,6 +151,28 @@ export class Children {
       setTimeout(() => child.kill('SIGKILL'), LAST_WORDS).unref();
     }
   }
+}
+
+/**
+ * With a policy a program is one of its list, found by this machine's own PATH; and of the variables that the client sets
+ * only those of the list are kept, since some of them (LD_PRELOAD, NODE_OPTIONS) make any program run anything.
+ */
+function permitted(policy: PolicyView, launch: Launch): Launch {
+  if (!policy.restricted) return launch;
+  const file = launch.file ?? process.execPath;
+  if (policy.spawn(file) !== undefined) throw new Refused('EACCES');
+  const set = launch.env.set.filter((pair) => policy.env(pair.slice(0, pair.indexOf('='))));
+  return { ...launch, file: onOwnPath(file), env: { ...launch.env, set } };
+}
+
+function onOwnPath(file: string): string {
+  if (file.includes('/')) return file;
+  const found = (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .map((directory) => join(directory, file))
+    .find((path) => originals.fs.existsSync(path));
+  if (found === undefined) throw new Refused('ENOENT');
+  return found;
 }
 
 function standard(descriptor: number): number {

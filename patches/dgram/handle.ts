@@ -28,6 +28,9 @@ const MAX_DATAGRAM = 65_507;
 /** The far side hears of what was taken at every so many bytes. */
 const TELL_AFTER = 256 * 1024;
 
+/** libuv's flag. */
+const REUSE_ADDRESS = 4;
+
 interface Sending {
   readonly request: SendRequest;
   readonly bytes: number;
@@ -43,6 +46,8 @@ class RemoteUdp {
   readonly #resource = new AsyncResource('ELSEWHEREUDP', { requireManualDestroy: true });
   readonly #sending = new Map<number, Sending>();
   #id: number | undefined;
+  /** Sizes of what was sent in this turn of the loop and nobody waits for. */
+  #leaving: number[] = [];
   #stream: ByteStream | undefined;
   #names: Names | undefined;
   #last = 0;
@@ -67,7 +72,10 @@ class RemoteUdp {
     else scope.run(() => this.#idle.lookup(address, done));
   };
 
-  bind(address: string, port: number, flags = 0): number {
+  bind(address: string, given: unknown, flags = 0): number {
+    if (this.#id !== undefined) return errnoOf('EINVAL');
+    // As the native one takes it: a callback in this place is 0.
+    const port = Number(given) >>> 0;
     const answer = this.#ask<Bound | Failed>(() =>
       this.#target.callSync('bind', this.#type, address, port, flags),
     );
@@ -85,7 +93,11 @@ class RemoteUdp {
     return 0;
   }
 
-  bind6(address: string, port: number, flags?: number): number {
+  #bindAnywhere(): number {
+    return this.bind(this.#type === 'udp4' ? '0.0.0.0' : '::', 0, REUSE_ADDRESS);
+  }
+
+  bind6(address: string, port: unknown, flags?: number): number {
     return this.bind(address, port, flags);
   }
 
@@ -119,6 +131,8 @@ class RemoteUdp {
   }
 
   set(setting: Setting, args: readonly unknown[]): number {
+    // Joining a group binds, as in libuv.
+    if (this.#id === undefined && setting.endsWith('Membership')) this.#bindAnywhere();
     const id = this.#id;
     if (id === undefined) return errnoOf('EBADF');
     const failed = this.#ask<Failed | null>(() => this.#target.callSync('set', id, setting, args));
@@ -153,7 +167,7 @@ class RemoteUdp {
     const answered = to.pop() === true;
     const [port, address] = to as [number?, string?];
     // A copy: the program may use its buffer again.
-    const bytes = Buffer.concat(buffers.map((item) => Buffer.from(item)));
+    const bytes = Buffer.concat(buffers.map(viewOf));
     if (bytes.length > MAX_DATAGRAM) return errnoOf('EMSGSIZE');
     if (this.#stream === undefined) return errnoOf('EBADF');
     const number = answered ? ++this.#last : undefined;
@@ -163,7 +177,11 @@ class RemoteUdp {
       ...(number === undefined ? {} : { number }),
       ...(address === undefined ? {} : { address, port }),
     });
-    if (number === undefined) return bytes.length + 1;
+    if (number === undefined) {
+      this.#leaving.push(bytes.length);
+      if (this.#leaving.length === 1) setImmediate(() => (this.#leaving = []));
+      return bytes.length + 1;
+    }
     this.#sending.set(number, { request, bytes: bytes.length });
     this.#settleHold();
     return 0;
@@ -186,13 +204,13 @@ class RemoteUdp {
   }
 
   getSendQueueSize(): number {
-    let total = 0;
+    let total = this.#leaving.reduce((sum, size) => sum + size, 0);
     for (const { bytes } of this.#sending.values()) total += bytes;
     return total;
   }
 
   getSendQueueCount(): number {
-    return this.#sending.size;
+    return this.#sending.size + this.#leaving.length;
   }
 
   close(done?: () => void): void {
@@ -299,6 +317,11 @@ for (const setting of SETTINGS) {
     configurable: true,
     writable: true,
   });
+}
+
+/** The bytes of any typed array. */
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 function tell(out: object, name: SocketName | undefined, otherwise: string): number {

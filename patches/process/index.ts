@@ -17,5 +17,18 @@ export const processPatch: AnyPatch = definePatch<ProcessApi>({
     substituteIdentity(context);
     substituteClocks(context);
   },
-  remote: () => ({ calls: { directory, environment, fact, clocks, kill } }),
+  remote: ({ policy }) => ({
+    calls: {
+      directory: (from, to) => directory(policy, from, to),
+      environment: () =>
+        Object.fromEntries(Object.entries(environment()).filter(([name]) => policy.env(name))),
+      fact,
+      clocks,
+      kill: (pid, signal) => {
+        // Only without a policy: a client's own children have a way of their own.
+        if (policy.restricted) throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
+        kill(pid, signal);
+      },
+    },
+  }),
 });

@@ -39,7 +39,7 @@ const HELP = `elsewhere run: runs a program here whose files and sockets are the
   elsewhere run --on URL [options] -- node app.js ...
 
   --on URL           what \`elsewhere serve\` printed; default ELSEWHERE_URL
-  --patch A,B        only these: fs, net, dns, http, fetch, stdio, process, os, child_process
+  --patch A,B        only these: fs, net, server, dgram, dns, http, fetch, stdio, process, os, child_process
   --except A,B       all but these
   --local GLOB       these paths stay here (repeatable), beside the program's own package and node_modules
   --remote GLOB      exceptions from what stays here
