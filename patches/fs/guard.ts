@@ -58,6 +58,21 @@ const NEEDS: { readonly [K in keyof FsApi]?: Need } = {
   copyStep: copy('cp'),
 };
 
+/** What works on a file or directory that was opened before, and does no more than it was opened for. */
+const OPENED: readonly string[] = [
+  'close',
+  'discard',
+  'fstat',
+  'read',
+  'write',
+  'ftruncate',
+  'fsync',
+  'fdatasync',
+  'drain',
+  'readDirectory',
+  'closeDirectory',
+] satisfies (keyof FsApi)[];
+
 /** The two that never fail: what may not be read is not there. */
 const DENIED: Readonly<Record<string, unknown>> = { exists: false, kind: -2 };
 
@@ -81,6 +96,8 @@ export function guarded<C extends object>(policy: PolicyView, calls: C): C {
         if (name in DENIED && !mayRead(policy, args[0] as WirePath)) return DENIED[name];
         const need = NEEDS[name as keyof FsApi];
         if (need !== undefined) check(policy, name, need, args);
+        else if (!OPENED.includes(name) && !(name in DENIED))
+          throw denial(name, `the agent's policy does not let clients use ${name}`);
         return run(...args);
       },
     ] as const;
