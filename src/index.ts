@@ -54,7 +54,7 @@ export {
   type TeleportOptions,
 } from './service/connection.ts';
 export { deliver } from './service/deliver.ts';
-export { type Exposed, type ExposeOptions, expose } from './service/expose.ts';
+export { type ExposedPort, type ExposeOptions, expose } from './service/expose.ts';
 export { type InteractOptions, interact } from './service/interact.ts';
 export type { FarModules, FarModuleTypes, ImportModule } from './service/modules.ts';
 export type { ConnectionPair } from './service/pair.ts';

@@ -16,7 +16,7 @@ export interface ExposeOptions {
 }
 
 /** A published port. The far side stops listening when it is closed or the connection is over. */
-export interface Exposed {
+export interface ExposedPort {
   /** Where the far side listens. */
   readonly host: string;
   readonly port: number;
@@ -34,7 +34,7 @@ type Socket = ReturnType<typeof connectSocket>;
  * Listens on the far side and connects whoever comes there with `to` on this side. Rejects as `server.listen` fails:
  * EADDRINUSE, EACCES (with ERR_ELSEWHERE_DENIED as cause where the agent's policy forbids it).
  */
-export async function expose(conn: Remote, options: ExposeOptions): Promise<Exposed> {
+export async function expose(conn: Remote, options: ExposeOptions): Promise<ExposedPort> {
   const target = targetOf(options.to);
   options.signal?.throwIfAborted();
   const sockets = new Set<Socket>();
