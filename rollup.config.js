@@ -14,7 +14,7 @@ const entries = {
   register: built('register'),
   cli: built('cli'),
   testing: built('testing'),
-  'sync-worker': built('connection/sync-worker'),
+  'relay-worker': built('connection/relay-worker'),
 };
 
 /** Hands the compiler's source maps on, so that stacks name the .ts files. */

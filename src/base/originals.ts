@@ -5,15 +5,19 @@
 import nodeChildProcess from 'node:child_process';
 import nodeFs from 'node:fs';
 import nodeHttp from 'node:http';
+import type nodeHttps from 'node:https';
 import nodeNet from 'node:net';
 import nodeOs from 'node:os';
+import type nodeTls from 'node:tls';
 
 export interface Originals {
   readonly childProcess: typeof nodeChildProcess;
   readonly fs: typeof nodeFs;
   readonly http: typeof nodeHttp;
+  readonly https: typeof nodeHttps;
   readonly net: typeof nodeNet;
   readonly os: typeof nodeOs;
+  readonly tls: typeof nodeTls;
   readonly process: {
     readonly cwd: () => string;
     readonly chdir: (directory: string) => void;
@@ -48,6 +52,13 @@ export const originals: Originals = {
   http: { ...nodeHttp },
   net: { ...nodeNet },
   os: { ...nodeOs },
+  // Loaded by the first who needs it: TLS loads slowly, and we substitute nothing of what these two export.
+  get https() {
+    return process.getBuiltinModule('node:https');
+  },
+  get tls() {
+    return process.getBuiltinModule('node:tls');
+  },
   process: {
     cwd: process.cwd,
     chdir: process.chdir,

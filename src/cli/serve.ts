@@ -12,7 +12,10 @@ import {
   readTokenFile,
   strings,
 } from './args.ts';
+import type { PipePair } from '../transport/pipe.ts';
+import type { TlsServerOptions } from '../transport/tls.ts';
 import type { Command } from './command.ts';
+import { inheritedPipes, serveBehindStdio } from './stdio.ts';
 import { UsageError } from './usage.ts';
 
 const OPTIONS: OptionTable = {
@@ -25,6 +28,11 @@ const OPTIONS: OptionTable = {
   connect: { type: 'string', multiple: true },
   'listen-allow': { type: 'string', multiple: true },
   spawn: { type: 'string', multiple: true },
+  'tls-cert': { type: 'string' },
+  'tls-key': { type: 'string' },
+  'tls-ca': { type: 'string' },
+  insecure: { type: 'boolean' },
+  stdio: { type: 'boolean' },
   once: { type: 'boolean' },
   grace: { type: 'string' },
   json: { type: 'boolean' },
@@ -35,9 +43,11 @@ const DRAIN = 4000;
 
 const HELP = `elsewhere serve: lets authenticated clients use this machine's files, sockets and stdio
 
-  elsewhere serve [--listen URL] [--token-file FILE] [--no-classic] [--read DIR]... [--grace SECONDS] [--once] [--json]
+  elsewhere serve [--listen URL | --stdio] [--token-file FILE] [--no-classic] [--read DIR]... [--grace SECONDS] [--once]
+                  [--json] [--tls-cert FILE --tls-key FILE [--tls-ca FILE]] [--insecure]
 
-  --listen URL       ws://127.0.0.1:PORT (default, any free port), tcp://127.0.0.1:PORT or unix:/PATH
+  --listen URL       ws://127.0.0.1:PORT (default, any free port), tcp://127.0.0.1:PORT or unix:/PATH;
+                     wss://HOST:PORT and tls://HOST:PORT with a certificate, also beyond this machine
   --token-file FILE  the token; made with a random one if it does not exist. Must be yours alone (mode 600).
                      Without it a random token is made and printed as part of the URL.
   --no-classic       clients may not run code here (eval, execute, run)
@@ -47,6 +57,10 @@ const HELP = `elsewhere serve: lets authenticated clients use this machine's fil
   --listen-allow PLACE   *:8000-8999, unix:/run/x.sock), programs to start. --write includes --read.
   --spawn PROGRAM
   --grace SECONDS    how long a client that was cut off may come back and find everything as it was (default 60)
+  --tls-cert FILE    PEM of the certificate for wss: and tls:, with its chain; --tls-key FILE: its key
+  --tls-ca FILE      clients must show a certificate that this authority has signed
+  --insecure         allow ws: and tcp: beyond this machine: anyone on the way can read and change everything
+  --stdio            links come over standard input and output, for exec: URLs; what it runs prints to standard error
   --once             end after the first client has gone
   --json             print one JSON line instead of the bare URL
 
@@ -63,15 +77,20 @@ export const serveCommand: Command = {
       throw new UsageError(`serve takes no ${JSON.stringify(positionals[0])}`);
     setLog((line) => originals.process.stderr.write(`elsewhere: ${line}\n`));
     const file = optional(values['token-file']);
-    const listen = optional(values['listen']);
+    const pipes = values['stdio'] === true ? inheritedPipes() : undefined;
+    if (values['stdio'] === true && pipes === undefined) return serveBehindStdio();
+    const listen = pipes ?? optional(values['listen']);
     const server = await serveWith(patches, {
       ...(listen === undefined ? {} : { listen }),
       ...(file === undefined ? {} : { token: tokenFrom(file) }),
       ...permissions(values),
+      insecure: values['insecure'] === true,
+      ...tlsOf(values),
       ...graceOf(optional(values['grace'])),
     });
     // Before the URL is known to anybody: who reads it may already send a signal.
-    const ended = untilEnd(server, values['once'] === true);
+    const ended = untilEnd(server, values['once'] === true, pipes);
+    if (pipes !== undefined) return ended;
     announce(server, values['json'] === true, file);
     return ended;
   },
@@ -104,6 +123,24 @@ function graceOf(seconds: string | undefined): { grace?: number } {
   return { grace };
 }
 
+function tlsOf(values: ParsedLine['values']): { tls?: TlsServerOptions } {
+  const [cert, key, ca] = ['tls-cert', 'tls-key', 'tls-ca'].map((name) => pemOf(name, values));
+  if (cert === undefined && key === undefined && ca === undefined) return {};
+  if (cert === undefined || key === undefined)
+    throw new UsageError('--tls-cert and --tls-key are needed, both');
+  return { tls: { cert, key, ...(ca === undefined ? {} : { ca }) } };
+}
+
+function pemOf(name: string, values: ParsedLine['values']): string | undefined {
+  const file = optional(values[name]);
+  if (file === undefined) return undefined;
+  try {
+    return originals.fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`--${name}: ${(error as Error).message}`);
+  }
+}
+
 function tokenFrom(file: string): string {
   const { fs } = originals;
   if (!fs.existsSync(file)) fs.writeFileSync(file, `${newToken()}\n`, { mode: 0o600, flag: 'wx' });
@@ -122,7 +159,7 @@ function announce(server: Server, json: boolean, tokenFile: string | undefined):
   );
 }
 
-function untilEnd(server: Server, once: boolean): Promise<number> {
+function untilEnd(server: Server, once: boolean, pipes: PipePair | undefined): Promise<number> {
   return new Promise((resolve, reject) => {
     let ending = false;
     const end = (): void => {
@@ -133,5 +170,6 @@ function untilEnd(server: Server, once: boolean): Promise<number> {
     process.on('SIGINT', end);
     process.on('SIGTERM', end);
     if (once) server.on('disconnect', end);
+    pipes?.input.on('close', end);
   });
 }

@@ -1,7 +1,8 @@
 /** Dials the sync lane: a socket of this thread's own where the system can, a worker thread elsewhere. */
 import { canBlock } from '../base/native-sockets.ts';
 import { originals } from '../base/originals.ts';
-import type { Endpoint } from '../transport/transport.ts';
+import { isSecure } from '../transport/tls.ts';
+import type { DialledEndpoint } from '../transport/transport.ts';
 import type { BlockingLink } from './blocking.ts';
 import { BlockingSocket, FramedLink } from './blocking-socket.ts';
 import { BlockingWs } from './blocking-ws.ts';
@@ -14,14 +15,14 @@ export interface BlockingOptions {
 }
 
 /** Throws ERR_ELSEWHERE_CONNECT or _CONNECTION_LOST. */
-export function openBlocking(endpoint: Endpoint, options: BlockingOptions): BlockingLink {
+export function openBlocking(endpoint: DialledEndpoint, options: BlockingOptions): BlockingLink {
   const addresses = numeric(endpoint);
-  if (options.prefer === 'worker' || addresses.length === 0 || !canBlock())
+  if (isSecure(endpoint) || options.prefer === 'worker' || addresses.length === 0 || !canBlock())
     return openWorkerLink(endpoint, options.timeout);
   return firstOf(addresses, openSocket);
 }
 
-function openSocket(here: Endpoint): BlockingLink {
+function openSocket(here: DialledEndpoint): BlockingLink {
   const socket = new BlockingSocket(here);
   try {
     return here.scheme === 'ws' ? new BlockingWs(socket, here) : new FramedLink(socket);
@@ -32,7 +33,7 @@ function openSocket(here: Endpoint): BlockingLink {
 }
 
 /** A name cannot be looked up without the event loop, but for the one that every machine knows. */
-function numeric(endpoint: Endpoint): Endpoint[] {
+function numeric(endpoint: DialledEndpoint): DialledEndpoint[] {
   if (endpoint.scheme === 'unix') return [endpoint];
   if (endpoint.host === 'localhost')
     return ['127.0.0.1', '::1'].map((host) => ({ ...endpoint, host }));
@@ -41,8 +42,8 @@ function numeric(endpoint: Endpoint): Endpoint[] {
 
 /** The first that opens; if none does, what was wrong with the first. */
 function firstOf(
-  endpoints: readonly Endpoint[],
-  open: (endpoint: Endpoint) => BlockingLink,
+  endpoints: readonly DialledEndpoint[],
+  open: (endpoint: DialledEndpoint) => BlockingLink,
 ): BlockingLink {
   const failures: unknown[] = [];
   for (const endpoint of endpoints) {

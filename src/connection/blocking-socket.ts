@@ -9,7 +9,7 @@ import { connectPipe, connectTcp, type NativeHandle } from '../base/native-socke
 import { originals } from '../base/originals.ts';
 import { formatUrl } from '../transport/endpoint.ts';
 import { unreachable } from '../transport/open.ts';
-import type { Endpoint } from '../transport/transport.ts';
+import type { DialledEndpoint } from '../transport/transport.ts';
 import { PacketReader, packetHeader } from '../wire/frame.ts';
 import { Kind, MAX_PACKET } from '../wire/message.ts';
 import type { BlockingLink, BlockingPacket } from './blocking.ts';
@@ -21,14 +21,14 @@ const READ_SIZE = 256 * 1024;
 export class BlockingSocket {
   readonly #handle: NativeHandle;
   readonly #fd: number;
-  readonly #endpoint: Endpoint;
+  readonly #endpoint: DialledEndpoint;
   readonly #buffer = Buffer.allocUnsafeSlow(READ_SIZE);
   /** Something was written, so there was somebody. */
   #connected = false;
   #closed = false;
 
   /** Throws ERR_ELSEWHERE_CONNECT when nobody listens there. `host` must be a numeric address. */
-  constructor(endpoint: Endpoint) {
+  constructor(endpoint: DialledEndpoint) {
     this.#endpoint = endpoint;
     const { handle, status } =
       endpoint.scheme === 'unix'

@@ -20,14 +20,14 @@ export class BlockingWs implements BlockingLink {
   #limit: number = Limit.HANDSHAKE;
   #rest: Buffer = Buffer.alloc(0);
 
-  constructor(socket: BlockingSocket, endpoint: HostEndpoint<'ws'>) {
+  constructor(socket: BlockingSocket, endpoint: HostEndpoint) {
     this.#socket = socket;
     // On loopback no proxy can be fooled by chosen bytes, and a zero key saves masking them (§5.3 asks for it elsewhere).
     this.#mask = !(endpoint.host === '::1' || endpoint.host.startsWith('127.'));
     this.#upgrade(endpoint);
   }
 
-  #upgrade({ host, port }: HostEndpoint<'ws'>): void {
+  #upgrade({ host, port }: HostEndpoint): void {
     const key = randomBytes(16).toString('base64');
     const name = host.includes(':') ? `[${host}]` : host;
     const lines = [

@@ -1,6 +1,7 @@
 /**
- * The fallback for blocking calls: a worker thread owns an ordinary transport, this thread sleeps on shared memory.
- * Packets go by message port, which both sides can read without an event loop.
+ * Links through another thread: the fallback for blocking calls, and the way to an agent that has one pair of pipes for
+ * everything. The thread owns the real transports (relay-worker.ts); the links to it are message ports, which both sides
+ * can read without an event loop: this thread sleeps on shared memory meanwhile.
  */
 import {
   MessageChannel,
@@ -9,92 +10,124 @@ import {
   Worker,
 } from 'node:worker_threads';
 import { ElsewhereError } from '../base/errors.ts';
+import { PACKET_COST, WINDOW } from '../transport/credited.ts';
+import {
+  failureOf,
+  type LinkPort,
+  ownCopy,
+  type PortMessage,
+  requestLink,
+} from '../transport/port.ts';
 import type { Endpoint } from '../transport/transport.ts';
 import type { BlockingLink, BlockingPacket } from './blocking.ts';
-
-/** What the worker is started with. */
-export interface WorkerStart {
-  readonly endpoint: Endpoint;
-  readonly timeout: number;
-  readonly port: MessagePort;
-  /** [0] counts what the worker has posted. */
-  readonly signal: Int32Array;
-}
-
-/** What the worker posts: a packet, or why there will be no more. */
-export type FromWorker =
-  | { readonly kind: number; readonly body: Uint8Array }
-  | { readonly failure: { readonly code: string; readonly message: string } };
-export type ToWorker =
-  | { readonly kind: number; readonly head: Uint8Array; readonly tail: Uint8Array | undefined }
-  | 'close';
+import type { RelayStart } from './relay-worker.ts';
 
 /** Milliseconds that a thread may need to start on a busy machine. */
 const START = 10_000;
 
-/** To be moved to the other thread. Copying a view there would copy all of the memory that it is a view of. */
-export function ownCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return Uint8Array.prototype.slice.call(bytes) as Uint8Array<ArrayBuffer>;
+/** A thread that dials, and the port over which links are asked for. */
+export interface Relay {
+  readonly port: LinkPort;
+  close(): void;
 }
 
+export function startRelay(endpoint: Endpoint, timeout: number): Relay {
+  const { port1, port2 } = new MessageChannel();
+  const start: RelayStart = {
+    endpoint,
+    timeout,
+    port: port2,
+    agentFile: fileBeside('agent.cjs').href,
+  };
+  const worker = new Worker(fileBeside('relay-worker.js'), {
+    workerData: start,
+    transferList: [port2],
+    // Not our own preload, which would dial again; nor the program's.
+    execArgv: [],
+    env: withoutPreload(process.env),
+  });
+  // Its event would come when this thread is free again: too late to end a wait, see PortLink.
+  worker.on('error', () => undefined);
+  worker.unref();
+  port1.unref();
+  return { port: port1, close: () => port1.close() };
+}
+
+/** A blocking link of its own thread. */
 export function openWorkerLink(endpoint: Endpoint, timeout: number): BlockingLink {
-  return new WorkerLink(endpoint, timeout);
+  const relay = startRelay(endpoint, timeout);
+  // The worker gives up dialling by itself, and says so.
+  const link = openPortLink(relay.port, timeout + START);
+  return {
+    send: (kind, head, tail) => link.send(kind, head, tail),
+    receive: () => link.receive(),
+    close: () => {
+      link.close();
+      relay.close();
+    },
+  };
 }
 
-class WorkerLink implements BlockingLink {
-  readonly #worker: Worker;
+/** A blocking link over a port: whoever serves it must be another thread. `patience`: milliseconds until its first word. */
+export function openPortLink(base: LinkPort, patience: number): BlockingLink {
+  return new PortLink(base, patience);
+}
+
+class PortLink implements BlockingLink {
   readonly #port: MessagePort;
   readonly #signal = new Int32Array(new SharedArrayBuffer(4));
-  readonly #startLimit: number;
+  readonly #patience: number;
+  readonly #inbox: BlockingPacket[] = [];
   #seen = 0;
   #heard = false;
+  #underWay = 0;
+  #taken = 0;
   #failure: ElsewhereError | undefined;
 
-  constructor(endpoint: Endpoint, timeout: number) {
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
-    // The worker gives up dialling by itself, and says so.
-    this.#startLimit = timeout + START;
-    const start: WorkerStart = { endpoint, timeout, port: port2, signal: this.#signal };
-    this.#worker = new Worker(workerFile(), {
-      workerData: start,
-      transferList: [port2],
-      // Not our own preload, which would dial again; nor the program's.
-      execArgv: [],
-      env: withoutPreload(process.env),
-    });
-    // Its event would come when this thread is free again: too late to end a wait, see #wait.
-    this.#worker.on('error', () => undefined);
-    this.#worker.unref();
-    port1.unref();
+  constructor(base: LinkPort, patience: number) {
+    this.#patience = patience;
+    this.#port = requestLink(base, this.#signal);
+    this.#port.unref();
   }
 
   send(kind: number, head: Uint8Array, tail?: Uint8Array): void {
-    const packet = {
-      kind,
-      head: ownCopy(head),
-      tail: tail === undefined ? undefined : ownCopy(tail),
-    };
-    const moved = [packet.head.buffer, ...(packet.tail === undefined ? [] : [packet.tail.buffer])];
-    this.#port.postMessage(packet satisfies ToWorker, moved);
+    while (this.#underWay >= WINDOW) this.#next();
+    const body = ownCopy(head, tail);
+    this.#underWay += body.length + PACKET_COST;
+    this.#port.postMessage([kind, body] satisfies PortMessage, [body.buffer]);
   }
 
   receive(): BlockingPacket {
+    let packet = this.#inbox.shift();
+    while (packet === undefined) {
+      this.#next();
+      packet = this.#inbox.shift();
+    }
+    this.#taken += packet.body.length + PACKET_COST;
+    if (this.#taken >= WINDOW / 4) {
+      this.#port.postMessage(this.#taken satisfies PortMessage);
+      this.#taken = 0;
+    }
+    return packet;
+  }
+
+  /** Blocks until a message has come, and sees to it. */
+  #next(): void {
     for (;;) {
-      const message = this.#read();
-      if (message !== undefined) return message;
+      if (this.#failure !== undefined) throw this.#failure;
+      const message = receiveMessageOnPort(this.#port)?.message as PortMessage | undefined;
+      if (message !== undefined) return this.#message(message);
       this.#wait();
     }
   }
 
-  #read(): BlockingPacket | undefined {
-    if (this.#failure !== undefined) throw this.#failure;
-    const message = receiveMessageOnPort(this.#port)?.message as FromWorker | undefined;
-    if (message === undefined) return undefined;
+  #message(message: PortMessage): void {
     this.#heard = true;
-    if (!('failure' in message)) return message;
-    this.#failure = failure(message.failure);
-    throw this.#failure;
+    if (typeof message === 'number') this.#underWay -= message;
+    else if (message === 'end') this.#failure = ended();
+    else if ('failure' in message)
+      this.#failure = message.failure === undefined ? ended() : failureOf(message.failure);
+    else this.#inbox.push({ kind: message[0], body: message[1] });
   }
 
   /** The count, not the wake-up, says that something is there: a late notify of an earlier packet may come. */
@@ -104,34 +137,35 @@ class WorkerLink implements BlockingLink {
       this.#seen = now;
       return;
     }
-    // A worker that cannot even start has no way to tell; one that has told something tells everything.
-    const limit = this.#heard ? undefined : this.#startLimit;
+    // A thread that cannot even start has no way to tell; one that has told something tells everything.
+    const limit = this.#heard ? undefined : this.#patience;
     if (Atomics.wait(this.#signal, 0, now, limit) !== 'timed-out') return;
     throw new ElsewhereError(
       'ERR_ELSEWHERE_TIMEOUT',
-      `the worker thread for blocking calls was silent for ${this.#startLimit / 1000} s: it could not start here`,
+      `the thread at the other end of the blocking link was silent for ${this.#patience / 1000} s: it could not start, does not listen, or is this one`,
     );
   }
 
   close(): void {
-    this.#port.postMessage('close' satisfies ToWorker);
+    if (this.#failure === undefined) this.#port.postMessage('end' satisfies PortMessage);
     this.#port.close();
-    void this.#worker.terminate();
   }
 }
 
-/** Beside this file as it was compiled, or beside the bundle's entries. */
-function workerFile(): URL {
-  const bundled = import.meta.url.includes('/chunks/') ? '../sync-worker.js' : './sync-worker.js';
-  return new URL(bundled, import.meta.url);
+function ended(): ElsewhereError {
+  return new ElsewhereError('ERR_ELSEWHERE_CONNECTION_LOST', 'the agent closed the blocking link');
+}
+
+/** Among the bundle's entries, or beside this file as it was compiled; the agent is only there as a bundle. */
+function fileBeside(name: string): URL {
+  const { url } = import.meta;
+  if (url.includes('/chunks/')) return new URL(`../${name}`, url);
+  if (name.endsWith('.cjs') && url.includes('/build/'))
+    return new URL(`../../../dist/${name}`, url);
+  return new URL(`./${name}`, url);
 }
 
 function withoutPreload(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: _options, ELSEWHERE_RUN: _run, ...rest } = env;
   return rest;
-}
-
-function failure({ code, message }: { code: string; message: string }): ElsewhereError {
-  const known = code.startsWith('ERR_ELSEWHERE_') ? code : 'ERR_ELSEWHERE_CONNECTION_LOST';
-  return new ElsewhereError(known as 'ERR_ELSEWHERE_CONNECTION_LOST', message);
 }

@@ -4,6 +4,7 @@ import { originals } from '../base/originals.ts';
 import { type ConnectOptions, connect } from '../service/connect.ts';
 import type { Connection } from '../service/connection.ts';
 import type { Server } from '../service/serve.ts';
+import { isLinkPort, type LinkPort } from '../transport/port.ts';
 import type { Endpoint, Registry } from './registry.ts';
 
 export interface RegistryChoice {
@@ -45,15 +46,16 @@ function registryUrl({ registry = process.env['ELSEWHERE_REGISTRY'] }: RegistryC
 const SCHEME = 'elsewhere:';
 
 /**
- * Connects to an agent: ws://host:port/#TOKEN, tcp://host:port#TOKEN, unix:/path#TOKEN; or elsewhere:NAME, the newest
- * address of that service that answers. Rejects with ERR_ELSEWHERE_CONNECT, _AUTH, _VERSION, _TIMEOUT or _ARGUMENT.
+ * Connects to an agent: ws://host:port/#TOKEN, tcp://host:port#TOKEN, wss: and tls: likewise, or unix:/path#TOKEN.
+ * exec:COMMAND and ssh://user@host start one, which ends with the connection; a Worker or a MessagePort leads to an agent
+ * in another thread that listens on its own end; elsewhere:NAME is the newest address of that service that answers. Rejects with ERR_ELSEWHERE_CONNECT, _AUTH, _VERSION, _TIMEOUT or _ARGUMENT.
  */
 export async function connectByName<S = unknown>(
-  url: string | URL,
+  target: string | URL | LinkPort,
   options: ConnectOptions & RegistryChoice = {},
 ): Promise<Connection<S>> {
-  const text = String(url);
-  if (!text.startsWith(SCHEME)) return connect<S>(text, options);
+  const text = isLinkPort(target) ? '' : String(target);
+  if (!text.startsWith(SCHEME)) return connect<S>(target, options);
   const name = decodeURIComponent(text.slice(SCHEME.length));
   const failures: unknown[] = [];
   for (const endpoint of await discover(name, options)) {

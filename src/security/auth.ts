@@ -14,6 +14,9 @@ export interface ProofInput {
 }
 
 /** 256 random bits, url-safe: what `serve` makes when it is given no token. */
+/** Where no stranger can come, so that a secret would keep nobody out: a pipe to a child, a port of a thread. */
+export const PRIVATE_LINK_TOKEN = 'whoever holds this pipe or port is its owner';
+
 export function newToken(): string {
   return randomBytes(32).toString('base64url');
 }

@@ -1,22 +1,35 @@
 /** Dials an agent. */
+import { runLocally } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import type { BlockingLink } from '../connection/blocking.ts';
 import { openBlocking } from '../connection/blocking-open.ts';
 import { DEFAULT_HEARTBEAT } from '../connection/heartbeat.ts';
 import { DEFAULT_GRACE } from '../connection/redial.ts';
+import { openPortLink, type Relay, startRelay } from '../connection/worker-link.ts';
 import { ObjectSession } from '../objects/session.ts';
-import { tokenKey } from '../security/auth.ts';
+import { PRIVATE_LINK_TOKEN, tokenKey } from '../security/auth.ts';
 import { NearSession } from '../session/near-session.ts';
-import { parseEndpoint } from '../transport/endpoint.ts';
+import { isStarted, parseEndpoint } from '../transport/endpoint.ts';
 import { openTransport } from '../transport/open.ts';
-import type { Endpoint, Transport } from '../transport/transport.ts';
+import { isLinkPort, type LinkPort, openPort } from '../transport/port.ts';
+import { fingerprint, isSecure } from '../transport/tls.ts';
+import type {
+  DialledEndpoint,
+  SshOptions,
+  TlsClientOptions,
+  Transport,
+} from '../transport/transport.ts';
 import { Connection } from './connection.ts';
 import { type ServiceSource, serveService } from './service.ts';
+
+const DEFAULT_TIMEOUT = 10_000;
+/** Somebody may have to type a password, or a container to start. */
+const STARTED_TIMEOUT = 60_000;
 
 export interface ConnectOptions {
   /** Default: the URL's fragment, then ELSEWHERE_TOKEN. */
   readonly token?: string;
-  /** Milliseconds for dialling and proving each other's token. Default 10,000. */
+  /** Milliseconds for dialling and proving each other's token. Default 10,000; 60,000 for exec: and ssh: */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
   /**
@@ -33,20 +46,27 @@ export interface ConnectOptions {
   readonly onDisconnect?: 'hold' | 'fail';
   /** What `peer.root` is for the agent's own service: nothing unless given. */
   readonly service?: ServiceSource;
+  /** For wss: and tls: URLs. By default the certificate and its host name are verified as Node does for https. */
+  readonly tls?: TlsClientOptions;
+  /** For ssh: URLs; what else it needs it takes from its own configuration. */
+  readonly ssh?: SshOptions;
   /** How blocking calls block: on a socket of their own (default where the system can), or through a worker thread. */
   readonly sync?: 'socket' | 'worker';
 }
 
 /**
- * Connects to an agent: ws://host:port/#TOKEN, tcp://host:port#TOKEN or unix:/path#TOKEN.
+ * Connects to an agent. exec:COMMAND and ssh://user@host start one, which ends with the connection; a Worker or a
+ * MessagePort leads to an agent in another thread that listens on its own end. Else a URL with an address:
+ * ws://host:port/#TOKEN, tcp://host:port#TOKEN, wss: and tls: likewise, or unix:/path#TOKEN.
  * Rejects with ERR_ELSEWHERE_CONNECT, _AUTH, _VERSION, _TIMEOUT or _ARGUMENT.
  */
 export async function connect<S = unknown>(
-  url: string | URL,
+  target: string | URL | LinkPort,
   options: ConnectOptions = {},
 ): Promise<Connection<S>> {
-  const session = newSession(String(url), options);
-  const connection = connectionOf<S>(session, String(url), options);
+  const port = isLinkPort(target);
+  const session = port ? portSession(target, options) : newSession(String(target), options);
+  const connection = connectionOf<S>(session, port ? 'a port' : String(target), options);
   await session.connect(options.signal);
   return connection.ref();
 }
@@ -82,7 +102,43 @@ export function connectionOf<S>(
 
 function newSession(url: string, options: ConnectOptions): NearSession {
   const endpoint = parseEndpoint(url, 'connect');
-  const timeout = options.timeout ?? 10_000;
+  if (options.ssh !== undefined && endpoint.scheme !== 'ssh')
+    throw new ElsewhereError('ERR_ELSEWHERE_ARGUMENT', 'ssh options are for ssh: URLs');
+  if (!isStarted(endpoint)) return dialledSession(withTls(endpoint, options.tls), options);
+  const { ssh } = options;
+  const withOptions =
+    endpoint.scheme === 'ssh' && ssh !== undefined ? { ...endpoint, ssh } : endpoint;
+  let relay: Relay | undefined;
+  const timeout = options.timeout ?? STARTED_TIMEOUT;
+  const port = (): LinkPort => {
+    relay ??= startRelay(withOptions, timeout);
+    return relay.port;
+  };
+  const session = privateSession(port, { ...options, timeout });
+  session.onClosed(() => relay?.close());
+  return session;
+}
+
+/** Through the other end of a port, to an agent of another thread. */
+function portSession(port: LinkPort, options: ConnectOptions): NearSession {
+  return privateSession(() => port, options);
+}
+
+/** What carries its links cannot be dialled again, so that its loss is the connection's. */
+function privateSession(port: () => LinkPort, options: ConnectOptions): NearSession {
+  const timeout = options.timeout ?? DEFAULT_TIMEOUT;
+  return new NearSession({
+    key: tokenKey(options.token ?? PRIVATE_LINK_TOKEN),
+    timeout,
+    heartbeat: options.heartbeat ?? DEFAULT_HEARTBEAT,
+    grace: 0,
+    dial: async () => runLocally(() => openPort(port())),
+    dialBlocking: () => runLocally(() => openPortLink(port(), timeout)),
+  });
+}
+
+function dialledSession(endpoint: DialledEndpoint, options: ConnectOptions): NearSession {
+  const timeout = options.timeout ?? DEFAULT_TIMEOUT;
   return new NearSession({
     key: tokenKey(findToken(endpoint, options)),
     timeout,
@@ -93,8 +149,21 @@ function newSession(url: string, options: ConnectOptions): NearSession {
   });
 }
 
+/** The name to verify stays the URL's, also when its address is dialled. */
+function withTls(endpoint: DialledEndpoint, tls: TlsClientOptions | undefined): DialledEndpoint {
+  if (!isSecure(endpoint)) {
+    if (tls === undefined) return endpoint;
+    throw new ElsewhereError(
+      'ERR_ELSEWHERE_ARGUMENT',
+      `tls options are for wss: and tls: URLs; this one is ${endpoint.scheme}:`,
+    );
+  }
+  if (tls?.pin !== undefined) fingerprint(tls.pin);
+  return { ...endpoint, tls: { ...tls, servername: tls?.servername ?? endpoint.host } };
+}
+
 function dialBlocking(
-  endpoint: Endpoint,
+  endpoint: DialledEndpoint,
   main: Transport | undefined,
   timeout: number,
   prefer: 'socket' | 'worker' | undefined,
@@ -106,12 +175,12 @@ function dialBlocking(
 }
 
 /** The blocking lane dials the very address that the main lane reached: no name is looked up twice. */
-function sameAddress(endpoint: Endpoint, main: Transport | undefined): Endpoint {
+function sameAddress(endpoint: DialledEndpoint, main: Transport | undefined): DialledEndpoint {
   const host = main?.remote?.host;
   return endpoint.scheme === 'unix' || host === undefined ? endpoint : { ...endpoint, host };
 }
 
-function findToken(endpoint: Endpoint, options: ConnectOptions): string {
+function findToken(endpoint: DialledEndpoint, options: ConnectOptions): string {
   const token = options.token ?? endpoint.token ?? process.env['ELSEWHERE_TOKEN'];
   if (token !== undefined && token !== '') return token;
   throw new ElsewhereError(

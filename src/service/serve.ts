@@ -132,8 +132,10 @@ function mayRunCode({ policy, classic, listen }: ServeOptions): boolean {
   return policy === undefined ? isPrivate(listen) : policy.classic === true;
 }
 
-/** Whether only programs of this machine can dial it. */
-function isPrivate(listen = 'ws://127.0.0.1:0'): boolean {
+/** Whether only programs of this machine can reach it: a port or pipes belong to who started the agent. */
+function isPrivate(listen: ServeOptions['listen'] = 'ws://127.0.0.1:0'): boolean {
+  if (typeof listen !== 'string') return true;
   const endpoint = parseEndpoint(listen, 'listen');
-  return endpoint.scheme === 'unix' || /^(?:localhost|::1|127\.[\d.]+)$/.test(endpoint.host);
+  if (!('host' in endpoint)) return true;
+  return /^(?:localhost|::1|127\.[\d.]+)$/.test(endpoint.host);
 }

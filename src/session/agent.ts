@@ -7,20 +7,26 @@ import { log } from '../base/log.ts';
 import { DEFAULT_HEARTBEAT } from '../connection/heartbeat.ts';
 import { DEFAULT_GRACE } from '../connection/redial.ts';
 import type { AnyPatch } from '../patch.ts';
-import { newToken, tokenKey } from '../security/auth.ts';
+import { newToken, PRIVATE_LINK_TOKEN, tokenKey } from '../security/auth.ts';
 import { mayUpgrade } from '../security/origin.ts';
 import { type Policy, type PolicyRules, policyRules } from '../security/policy.ts';
 import { formatUrl, parseEndpoint } from '../transport/endpoint.ts';
 import { listen } from '../transport/listen.ts';
-import type { Listener, Transport } from '../transport/transport.ts';
+import { isPipePair, listenPipe, type PipePair } from '../transport/pipe.ts';
+import { isLinkPort, type LinkPort, listenPort } from '../transport/port.ts';
+import { isSecure, type TlsServerOptions } from '../transport/tls.ts';
+import type { DialledEndpoint, Listener, Transport } from '../transport/transport.ts';
 import { driveHandshake } from './drive.ts';
 import { type Extend, FarSession } from './far-session.ts';
 import { type Admission, refusal, serverHandshake } from './handshake.ts';
 import { selfInfo } from './self.ts';
 
 export interface AgentOptions {
-  /** Where to listen: ws://host:port, tcp://host:port or unix:/path. Default: ws on loopback, a free port. */
-  readonly listen?: string;
+  /**
+   * Where to listen: ws://host:port, tcp://host:port, wss: and tls: likewise, or unix:/path. Default: ws on loopback,
+   * a free port. Or a worker's port (`parentPort`), or a pair of pipes: whoever holds their other end is let in without a token.
+   */
+  readonly listen?: string | LinkPort | PipePair;
   /** Default: 256 fresh random bits. At least 16 characters. */
   readonly token?: string;
   /** Milliseconds from accept to authenticated. Default 10,000. */
@@ -36,6 +42,10 @@ export interface AgentOptions {
   readonly policy?: Policy;
   /** Names besides localhost and IP literals that a ws client may use as Host. */
   readonly allowedHosts?: readonly string[];
+  /** For wss: and tls:. */
+  readonly tls?: TlsServerOptions;
+  /** Allows ws: and tcp: beyond loopback, where anyone on the way can read and change everything. Default false. */
+  readonly insecure?: boolean;
 }
 
 /** More than this many links that have not proven themselves are dropped at once. */
@@ -43,6 +53,9 @@ const MAX_UNAUTHENTICATED = 64;
 /** A wrong token costs at least this long, so that guessing is slow. */
 const REFUSAL_DELAY = 100;
 const STOPPING = 'the agent is stopping';
+
+/** Ports and pipes have none. */
+const URL_WITH_ADDRESS = /^(?:wss?|tcp|tls|unix):/;
 
 export class Agent {
   readonly events: EventEmitter = new EventEmitter();
@@ -62,7 +75,8 @@ export class Agent {
   #closing = false;
 
   constructor(options: AgentOptions, patches: readonly AnyPatch[], extend: Extend) {
-    this.token = options.token ?? newToken();
+    const isPrivate = options.listen !== undefined && typeof options.listen !== 'string';
+    this.token = options.token ?? (isPrivate ? PRIVATE_LINK_TOKEN : newToken());
     if (this.token.length < 16) {
       throw new ElsewhereError(
         'ERR_ELSEWHERE_ARGUMENT',
@@ -79,20 +93,35 @@ export class Agent {
   }
 
   async listen(options: AgentOptions): Promise<void> {
-    const endpoint = parseEndpoint(options.listen ?? 'ws://127.0.0.1:0', 'listen');
-    refuseExposure(endpoint);
+    const { listen: where = 'ws://127.0.0.1:0' } = options;
+    if (typeof where !== 'string') return this.#listenPrivately(where);
+    const endpoint = parseEndpoint(where, 'listen');
+    if (options.insecure !== true) refuseExposure(endpoint);
     this.#listener = await runDetached(() =>
       listen(endpoint, {
         onTransport: (transport, info) => this.accept(transport, info.remote),
+        refused: (remote, error) => this.#report(remote, failedHandshake(error)),
+        tls: options.tls,
         admit: (headers) =>
           mayUpgrade(headers, { allowedHosts: options.allowedHosts ?? [], allowedOrigins: [] }),
       }),
     );
   }
 
+  #listenPrivately(where: LinkPort | PipePair): void {
+    const accept = (name: string) => (transport: Transport) => this.accept(transport, name);
+    if (isPipePair(where)) this.#listener = listenPipe(where, accept('stdio'));
+    else if (isLinkPort(where)) this.#listener = listenPort(where, accept('a port'));
+    else
+      throw new ElsewhereError(
+        'ERR_ELSEWHERE_ARGUMENT',
+        'listen needs a URL, a port of a worker, or { input, output }',
+      );
+  }
+
   get url(): string {
-    if (this.#listener === undefined)
-      throw new ElsewhereError('ERR_ELSEWHERE_CLOSED', 'the agent is not listening');
+    if (this.#listener === undefined || !URL_WITH_ADDRESS.test(this.#listener.url))
+      throw new ElsewhereError('ERR_ELSEWHERE_CLOSED', 'the agent listens on no address');
     return formatUrl(parseEndpoint(this.#listener.url, 'connect'), this.token);
   }
 
@@ -133,8 +162,7 @@ export class Agent {
     const said = isElsewhereError(error)
       ? error
       : new ElsewhereError('ERR_ELSEWHERE_PROTOCOL', 'the handshake failed');
-    log(`refused ${remote}: ${said.message}`);
-    this.events.emit('refused', remote, said);
+    this.#report(remote, said);
     // Still counted as unauthenticated while it waits.
     this.#unauthenticated++;
     setTimeout(() => {
@@ -143,6 +171,11 @@ export class Agent {
       transport.send(last.kind, last.body);
       transport.close();
     }, REFUSAL_DELAY).unref();
+  }
+
+  #report(remote: string, error: ElsewhereError): void {
+    log(`refused ${remote}: ${error.message}`);
+    this.events.emit('refused', remote, error);
   }
 
   #session({ session: id, peer }: Admission): FarSession {
@@ -181,14 +214,19 @@ export class Agent {
   }
 }
 
-/** Without TLS and logins (which come later) only this machine may reach the agent. */
-function refuseExposure(endpoint: ReturnType<typeof parseEndpoint>): void {
-  if (endpoint.scheme === 'unix') return;
+function failedHandshake(error: Error): ElsewhereError {
+  return new ElsewhereError('ERR_ELSEWHERE_AUTH', `the TLS handshake failed: ${error.message}`, {
+    cause: error,
+  });
+}
+
+/** Without TLS only this machine may reach the agent. */
+function refuseExposure(endpoint: DialledEndpoint): void {
+  if (endpoint.scheme === 'unix' || isSecure(endpoint)) return;
   const { host } = endpoint;
   if (host === 'localhost' || host === '::1' || /^127\./.test(host)) return;
-  if (process.env['ELSEWHERE_INSECURE'] === '1') return;
   throw new ElsewhereError(
     'ERR_ELSEWHERE_DENIED',
-    `refusing to listen on ${host} without TLS: anyone on the way could read and change everything; listen on 127.0.0.1 and reach it through ssh, or set insecure`,
+    `refusing to listen on ${host} without TLS: anyone on the way could read and change everything; listen on wss: or tls: with a certificate, or on 127.0.0.1 and reach it through ssh; \`insecure\` (--insecure) allows it all the same`,
   );
 }

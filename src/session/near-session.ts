@@ -98,7 +98,7 @@ export class NearSession implements Channel {
     this.#sync = new SyncLane({
       ...opener('sync'),
       serve: (method, args) => this.methods.invoke(method, args, undefined),
-      barrier: () => this.#core.main.handedOver,
+      barrier: () => this.#barrier(opener('main')),
       catchUp: () => this.#catchUp(opener('main')),
       lost: (error) => this.#end(this.#explain(error as Error)),
     });
@@ -218,6 +218,15 @@ export class NearSession implements Channel {
     this.#goAway = reason;
     this.#core.stopAsking(new Error(reason));
     this.#core.main.farewell(GOOD_BYE);
+  }
+
+  /** The number of the newest packet on the main lane that the far side must have before a blocking call. */
+  #barrier(opener: LinkOpener): number {
+    const { main } = this.#core;
+    const count = main.handedOver;
+    if (main.transport?.stuck !== true) return count;
+    this.#catchUp(opener);
+    return main.handedOver;
   }
 
   /** Afterwards the main lane has no link, which the event loop will see to. */

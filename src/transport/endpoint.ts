@@ -1,32 +1,82 @@
-/** URLs of agents: ws://host:port/#TOKEN, tcp://host:port#TOKEN, unix:/path#TOKEN. */
+/** URLs of agents: ws://host:port/#TOKEN, tcp://host:port#TOKEN (wss:, tls: with TLS), unix:/path#TOKEN. */
 import { ElsewhereError } from '../base/errors.ts';
-import type { Endpoint } from './transport.ts';
+import type { DialledEndpoint, Endpoint, HostEndpoint, SshEndpoint } from './transport.ts';
 
-const LATER = ['wss', 'tls', 'ssh', 'exec', 'elsewhere'];
+const HOST_SCHEMES: readonly string[] = [
+  'ws',
+  'wss',
+  'tcp',
+  'tls',
+] satisfies HostEndpoint['scheme'][];
+const LATER = ['elsewhere'];
 
 /** Throws ERR_ELSEWHERE_ARGUMENT, naming what is wrong and what there is. Port 0 is for listening only. */
+export function parseEndpoint(url: string, purpose: 'listen'): DialledEndpoint;
+export function parseEndpoint(url: string, purpose: 'connect' | 'listen'): Endpoint;
 export function parseEndpoint(url: string, purpose: 'connect' | 'listen'): Endpoint {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
   if (scheme === 'unix') return unixEndpoint(url);
-  if (scheme === 'ws' || scheme === 'tcp') return hostEndpoint(scheme, url, purpose);
+  if (scheme === 'exec' || scheme === 'ssh') return startedEndpoint(scheme, url, purpose);
+  if (scheme !== undefined && HOST_SCHEMES.includes(scheme))
+    return hostEndpoint(scheme as HostEndpoint['scheme'], url, purpose);
   if (scheme !== undefined && LATER.includes(scheme)) {
     throw argument(
-      `${scheme}: is not supported by this version of elsewhere yet; use ws:, tcp: or unix:`,
+      `${scheme}: is not supported by this version of elsewhere yet; use ws:, wss:, tcp:, tls:, unix:, exec: or ssh:`,
     );
   }
   throw argument(
-    `${JSON.stringify(withoutToken(url))} is no URL of an agent: use ws://host:port/#TOKEN, tcp://host:port#TOKEN or unix:/path#TOKEN`,
+    `${JSON.stringify(withoutToken(url))} is no URL of an agent: use ws://host:port/#TOKEN, tcp://host:port#TOKEN (with TLS wss: and tls:) or unix:/path#TOKEN`,
   );
 }
 
-function unixEndpoint(url: string): Endpoint {
+/** An agent that is started for this connection alone. */
+function startedEndpoint(
+  scheme: 'exec' | 'ssh',
+  url: string,
+  purpose: 'connect' | 'listen',
+): Endpoint {
+  if (purpose === 'listen')
+    throw argument(`${scheme}: starts an agent and connects to it; nobody can listen on it`);
+  if (scheme === 'ssh') return sshEndpoint(url);
+  const command = url.slice('exec:'.length).trim();
+  if (command === '')
+    throw argument(
+      'an exec: URL needs a command: exec:docker exec -i NAME elsewhere serve --stdio',
+    );
+  return { scheme, command, token: undefined };
+}
+
+function sshEndpoint(url: string): SshEndpoint {
+  const [rest] = cut(url);
+  const match = /^ssh:\/\/(?:([^@/]+)@)?(\[[^\]]+\]|[^:/@]+)(?::(\d+))?(\/.*)?$/i.exec(rest);
+  const [, user, name = '', port, path = '/'] = match ?? [];
+  // An option in place of a name would be ssh's to obey.
+  if (match === null || name.startsWith('-') || user?.startsWith('-') === true)
+    throw argument(
+      `${JSON.stringify(rest)} is no address for ssh: use ssh://user@host:port/directory`,
+    );
+  return {
+    scheme: 'ssh',
+    host: name.replace(/^\[|\]$/g, ''),
+    user: user === undefined ? undefined : decodeURIComponent(user),
+    port: port === undefined ? undefined : Number(port),
+    cwd: path === '/' ? undefined : decodeURIComponent(path),
+    token: undefined,
+  };
+}
+
+function unixEndpoint(url: string): DialledEndpoint {
   const [rest = '', fragment] = cut(url.slice('unix:'.length));
   const path = decodeURIComponent(rest.replace(/^\/\/(?=\/)/, ''));
   if (path === '') throw argument('a unix: URL needs a path: unix:/run/elsewhere.sock');
   return { scheme: 'unix', path, token: fragment };
 }
 
-function hostEndpoint(scheme: 'ws' | 'tcp', url: string, purpose: 'connect' | 'listen'): Endpoint {
+function hostEndpoint(
+  scheme: HostEndpoint['scheme'],
+  url: string,
+  purpose: 'connect' | 'listen',
+): DialledEndpoint {
   const [rest, fragment] = cut(url);
   let parsed: URL;
   try {
@@ -43,7 +93,7 @@ function hostEndpoint(scheme: 'ws' | 'tcp', url: string, purpose: 'connect' | 'l
   if (port === 0 && purpose === 'connect')
     throw argument(`${rest} has no port: use the whole URL that \`elsewhere serve\` printed`);
   const host = parsed.hostname.replace(/^\[|\]$/g, '');
-  return { scheme, host, port, token: fragment } as Endpoint;
+  return { scheme, host, port, token: fragment };
 }
 
 /** URL drops a port 80 that was written. */
@@ -59,10 +109,20 @@ function cut(url: string): [string, string | undefined] {
   return [url.slice(0, at), fragment === '' ? undefined : decodeURIComponent(fragment)];
 }
 
+/** Whether the agent is started for the connection, and ends with it. */
+export function isStarted(endpoint: Endpoint): endpoint is Exclude<Endpoint, DialledEndpoint> {
+  return endpoint.scheme === 'exec' || endpoint.scheme === 'ssh';
+}
+
 /** The URL to print; with a token only for who may see it. */
 export function formatUrl(endpoint: Endpoint, token: string | undefined): string {
   const fragment = token === undefined ? '' : `#${encodeURIComponent(token)}`;
   if (endpoint.scheme === 'unix') return `unix:${encodeURI(endpoint.path)}${fragment}`;
+  if (endpoint.scheme === 'exec') return `exec:${endpoint.command}`;
+  if (endpoint.scheme === 'ssh') {
+    const { user, host, port } = endpoint;
+    return `ssh://${user === undefined ? '' : `${user}@`}${host}${port === undefined ? '' : `:${port}`}`;
+  }
   const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
   return `${endpoint.scheme}://${host}:${endpoint.port}/${fragment}`;
 }

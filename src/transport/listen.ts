@@ -1,11 +1,12 @@
-/** Listens for transports on ws:, tcp: and unix: endpoints. */
+/** Listens for transports on ws:, wss:, tcp:, tls: and unix: endpoints. */
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
 import { runLocally } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import { originals } from '../base/originals.ts';
 import { formatUrl } from './endpoint.ts';
 import { socketTransport } from './socket.ts';
-import type { Endpoint, Listener, Transport } from './transport.ts';
+import { isSecure, reportFailures, serverSettings, type TlsServerOptions } from './tls.ts';
+import type { DialledEndpoint, Listener, Transport } from './transport.ts';
 
 /** What a WebSocket handshake says of its sender. */
 export interface UpgradeHeaders {
@@ -20,34 +21,43 @@ export interface ListenOptions {
   onTransport(transport: Transport, info: { readonly remote: string }): void;
   /** Whether a WebSocket handshake may go on. */
   admit(headers: UpgradeHeaders): boolean;
+  /** A client whose TLS handshake failed, so that there never was a transport. */
+  refused?(remote: string, error: Error): void;
+  /** For tls: and wss:. */
+  readonly tls?: TlsServerOptions | undefined;
 }
 
 /** Rejects with ERR_ELSEWHERE_CONNECT, with Node's own error as cause, where the address cannot be had. */
-export async function listen(endpoint: Endpoint, options: ListenOptions): Promise<Listener> {
+export async function listen(endpoint: DialledEndpoint, options: ListenOptions): Promise<Listener> {
   const server = await newServer(endpoint, options);
   if (endpoint.scheme === 'unix') await freeSocketPath(endpoint.path);
   await listening(server, endpoint);
   return new ServerListener(server, endpoint);
 }
 
-async function newServer(endpoint: Endpoint, options: ListenOptions): Promise<NetServer> {
-  if (endpoint.scheme !== 'ws') return runLocally(() => socketServer(endpoint, options));
+async function newServer(endpoint: DialledEndpoint, options: ListenOptions): Promise<NetServer> {
+  if (endpoint.scheme !== 'ws' && endpoint.scheme !== 'wss')
+    return runLocally(() => socketServer(endpoint, options));
   // Loaded when needed: WebSockets take longer to load than all the rest.
   const { wsServer } = await import('./ws-server.ts');
-  return runLocally(() => wsServer(options));
+  return runLocally(() => wsServer(endpoint, options));
 }
 
-function socketServer(endpoint: Endpoint, options: ListenOptions): NetServer {
-  return originals.net.createServer((socket) => {
+function socketServer(endpoint: DialledEndpoint, options: ListenOptions): NetServer {
+  const accept = (socket: Socket): void => {
     const remote =
       endpoint.scheme === 'unix'
         ? `a client of ${endpoint.path}`
         : `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
     options.onTransport(socketTransport(socket, `${endpoint.scheme} client ${remote}`), { remote });
-  });
+  };
+  if (!isSecure(endpoint)) return originals.net.createServer(accept);
+  const server = originals.tls.createServer(serverSettings(options.tls), accept);
+  reportFailures(server, options.refused);
+  return server;
 }
 
-function listening(server: NetServer, endpoint: Endpoint): Promise<void> {
+function listening(server: NetServer, endpoint: DialledEndpoint): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       reject(
@@ -101,9 +111,9 @@ function answers(path: string): Promise<boolean> {
 class ServerListener implements Listener {
   readonly url: string;
   readonly #server: NetServer;
-  readonly #endpoint: Endpoint;
+  readonly #endpoint: DialledEndpoint;
 
-  constructor(server: NetServer, endpoint: Endpoint) {
+  constructor(server: NetServer, endpoint: DialledEndpoint) {
     this.#server = server;
     const { port } = (server.address() ?? {}) as Partial<AddressInfo>;
     this.#endpoint =

@@ -1,10 +1,11 @@
-/** Dials an agent on ws:, tcp: and unix: endpoints. */
+/** Dials an agent on ws:, wss:, tcp:, tls: and unix: endpoints. */
 import { runLocally } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import { connectSocket } from '../base/originals.ts';
 import { formatUrl } from './endpoint.ts';
 import { socketTransport } from './socket.ts';
-import type { Endpoint, HostEndpoint, Transport, UnixEndpoint } from './transport.ts';
+import { isSecure, secureConnection, TLS_REASONS } from './tls.ts';
+import type { DialledEndpoint, HostEndpoint, Transport, UnixEndpoint } from './transport.ts';
 
 export interface OpenOptions {
   readonly signal?: AbortSignal;
@@ -20,7 +21,7 @@ export interface Dial {
 }
 
 /** Rejects with ERR_ELSEWHERE_CONNECT (Node's error as cause), _TIMEOUT, or the signal's reason. */
-export function openTransport(endpoint: Endpoint, options: OpenOptions): Promise<Transport> {
+export function openTransport(endpoint: DialledEndpoint, options: OpenOptions): Promise<Transport> {
   const url = formatUrl(endpoint, undefined);
   return new Promise((resolve, reject) => {
     const { signal } = options;
@@ -55,14 +56,14 @@ export function openTransport(endpoint: Endpoint, options: OpenOptions): Promise
       fail: (error) => stop(unreachable(url, error)),
     };
     abandon =
-      endpoint.scheme === 'ws'
+      endpoint.scheme === 'ws' || endpoint.scheme === 'wss'
         ? dialWs(endpoint, dial)
         : runLocally(() => dialSocket(endpoint, dial));
   });
 }
 
 /** WebSockets are loaded by the first who dials one: they take longer than all the rest, and the preload runs in every process. */
-function dialWs(endpoint: HostEndpoint<'ws'>, dial: Dial): () => void {
+function dialWs(endpoint: HostEndpoint, dial: Dial): () => void {
   let abandoned = false;
   let abandon = (): void => undefined;
   import('./ws-client.ts')
@@ -76,14 +77,15 @@ function dialWs(endpoint: HostEndpoint<'ws'>, dial: Dial): () => void {
   };
 }
 
-function dialSocket(endpoint: HostEndpoint<'tcp'> | UnixEndpoint, dial: Dial): () => void {
+function dialSocket(endpoint: HostEndpoint | UnixEndpoint, dial: Dial): () => void {
   const target =
     endpoint.scheme === 'unix'
       ? { path: endpoint.path }
       : { host: endpoint.host, port: endpoint.port };
-  const socket = connectSocket(target);
+  const plain = connectSocket(target);
+  const socket = isSecure(endpoint) ? secureConnection(plain, endpoint) : plain;
   socket.once('error', dial.fail);
-  socket.once('connect', () => {
+  socket.once(isSecure(endpoint) ? 'secureConnect' : 'connect', () => {
     socket.off('error', dial.fail);
     dial.done(socketTransport(socket, dial.url));
   });
@@ -105,4 +107,5 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'no such socket; start one there with `elsewhere serve --listen unix:PATH`',
   EACCES: 'you may not open that socket',
   ENOTFOUND: 'there is no host of that name',
+  ...TLS_REASONS,
 };

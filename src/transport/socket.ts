@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { PacketReader, packetHeader } from '../wire/frame.ts';
 import { Mailbox } from './mailbox.ts';
+import { isStuck, unsent } from './tls.ts';
 import type { Transport, TransportEvents } from './transport.ts';
 
 /** Milliseconds for what was accepted to leave before the socket is torn down. */
@@ -45,7 +46,11 @@ class SocketTransport implements Transport {
   }
 
   get buffered(): number {
-    return this.#socket.writableLength;
+    return unsent(this.#socket);
+  }
+
+  get stuck(): boolean {
+    return isStuck(this.#socket);
   }
 
   get bytesRead(): number {

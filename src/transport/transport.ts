@@ -20,6 +20,8 @@ export interface Transport {
   readonly buffered: number;
   /** Bytes that have come from the peer in all, whole packets or not; undefined where that cannot be told. */
   readonly bytesRead?: number;
+  /** What is buffered can only leave with the event loop's help, even if the kernel would take it: so it is with TLS. */
+  readonly stuck?: boolean;
   /** Address of the peer as a numeric IP or socket path where there is one: the blocking lane dials the same. */
   readonly remote:
     | { readonly host?: string; readonly port?: number; readonly path?: string }
@@ -55,14 +57,63 @@ export interface Listener {
   unref(): void;
 }
 
-/** A parsed endpoint. `token` comes from the URL's fragment, which never travels. */
-export type Endpoint = HostEndpoint<'ws'> | HostEndpoint<'tcp'> | UnixEndpoint;
+/** How the agent of a tls: or wss: URL is verified, and what this side shows it. */
+export interface TlsClientOptions {
+  /** PEM of the authorities to trust, in place of Node's own list. */
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
+  /** PEM of a certificate and its key, for an agent that asks for one (mTLS). */
+  readonly cert?: string | Uint8Array;
+  readonly key?: string | Uint8Array;
+  readonly passphrase?: string;
+  /**
+   * SHA-256 of the agent's certificate, in hex with or without colons, as `openssl x509 -fingerprint -sha256` prints it:
+   * this very certificate and no other is believed, whoever signed it and whatever name and date it bears.
+   */
+  readonly pin?: string;
+  /** false: any certificate is believed, so that whoever is on the way can read and change everything. Default true. */
+  readonly rejectUnauthorized?: boolean;
+  /** The name that the certificate must be for. Default: the host of the URL. */
+  readonly servername?: string;
+}
 
-export interface HostEndpoint<S extends string> {
-  readonly scheme: S;
+/** A parsed endpoint. `token` comes from the URL's fragment, which never travels. */
+export type Endpoint = HostEndpoint | UnixEndpoint | CommandEndpoint | SshEndpoint;
+/** What has an address to dial, again and again. */
+export type DialledEndpoint = HostEndpoint | UnixEndpoint;
+
+/** An agent on the standard streams of a command of this machine. */
+export interface CommandEndpoint {
+  readonly scheme: 'exec';
+  readonly command: string;
+  readonly token: undefined;
+}
+
+/** An agent that is sent over ssh and started there. */
+export interface SshEndpoint {
+  readonly scheme: 'ssh';
+  readonly host: string;
+  readonly user: string | undefined;
+  readonly port: number | undefined;
+  /** Where the agent works; default: the home directory. */
+  readonly cwd: string | undefined;
+  readonly token: undefined;
+  readonly ssh?: SshOptions;
+}
+
+export interface SshOptions {
+  /** More arguments for `ssh`, before the host: `['-i', 'key', '-o', 'BatchMode=yes']`. */
+  readonly args?: readonly string[];
+  /** The node program over there. Default 'node'. */
+  readonly node?: string;
+}
+
+export interface HostEndpoint {
+  readonly scheme: 'ws' | 'wss' | 'tcp' | 'tls';
   readonly host: string;
   readonly port: number;
   readonly token: string | undefined;
+  /** For wss: and tls:, plain data: it is handed to other threads too. */
+  readonly tls?: TlsClientOptions;
 }
 
 export interface UnixEndpoint {

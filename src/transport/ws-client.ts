@@ -1,23 +1,25 @@
-/** Dials a ws: endpoint. */
+/** Dials a ws: or wss: endpoint. */
 import type { IncomingMessage } from 'node:http';
 import type { connect, NetConnectOpts } from 'node:net';
 import { WebSocket } from 'ws';
 import { ElsewhereError } from '../base/errors.ts';
 import { connectSocket } from '../base/originals.ts';
 import type { Dial } from './open.ts';
+import { isSecure, secureConnection } from './tls.ts';
 import type { HostEndpoint } from './transport.ts';
 import { WS_OPTIONS, wsTransport } from './ws.ts';
 
 /** Returns a function that gives it up. */
-export function dialWs(endpoint: HostEndpoint<'ws'>, dial: Dial): () => void {
+export function dialWs(endpoint: HostEndpoint, dial: Dial): () => void {
   const loopback =
     endpoint.host === 'localhost' || endpoint.host === '::1' || endpoint.host.startsWith('127.');
   const socket = new WebSocket(dial.url, {
     ...WS_OPTIONS,
     followRedirects: false,
-    createConnection,
-    // A mask protects old proxies from chosen bytes (RFC 6455 §5.3); on loopback there is none, and masking costs 5 ms per MB.
-    ...(loopback ? { generateMask: () => undefined } : {}),
+    createConnection: connectionTo(endpoint),
+    // A mask protects old proxies from chosen bytes (RFC 6455 §5.3); on loopback there is none, inside TLS they see no
+    // bytes, and masking costs 5 ms per MB.
+    ...(loopback || isSecure(endpoint) ? { generateMask: () => undefined } : {}),
   });
   let response: IncomingMessage | undefined;
   const failed = (error: Error): void =>
@@ -40,8 +42,12 @@ export function dialWs(endpoint: HostEndpoint<'ws'>, dial: Dial): () => void {
 }
 
 /** As the ws package's own: the `path` in its options is the URL's, not a unix socket's. */
-const createConnection = ((options: NetConnectOpts) =>
-  connectSocket({ ...options, path: undefined } as NetConnectOpts)) as typeof connect;
+function connectionTo(endpoint: HostEndpoint): typeof connect {
+  return ((options: NetConnectOpts) => {
+    const socket = connectSocket({ ...options, path: undefined } as NetConnectOpts);
+    return isSecure(endpoint) ? secureConnection(socket, endpoint) : socket;
+  }) as typeof connect;
+}
 
 function unexpected(url: string, response: IncomingMessage): ElsewhereError {
   const { statusCode } = response;

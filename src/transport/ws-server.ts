@@ -1,10 +1,12 @@
-/** The HTTP server behind a ws: listener: lets our own clients upgrade and nobody else. The other importer of `ws`. */
+/** The HTTP or HTTPS server behind a ws: or wss: listener: lets our own clients upgrade and nobody else. The other importer of `ws`. */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { originals } from '../base/originals.ts';
 import type { ListenOptions } from './listen.ts';
+import { isSecure, reportFailures, serverSettings } from './tls.ts';
+import type { Endpoint } from './transport.ts';
 import { WS_OPTIONS, wsTransport } from './ws.ts';
 
 /** Milliseconds from accept until the upgrade is done. */
@@ -15,16 +17,20 @@ const FORBIDDEN =
   'HTTP/1.1 403 Forbidden\r\nConnection: close\r\nCross-Origin-Resource-Policy: same-origin\r\nContent-Length: 0\r\n\r\n';
 
 /** An HTTP server that is not listening yet. */
-export function wsServer(options: ListenOptions): Server {
-  const server = originals.http.createServer({
+export function wsServer(endpoint: Endpoint, options: ListenOptions): Server {
+  const settings = {
     maxHeaderSize: 8192,
     headersTimeout: 5000,
     requestTimeout: 5000,
     connectionsCheckingInterval: 1000,
     keepAliveTimeout: 1,
-  });
+  };
+  const server = isSecure(endpoint)
+    ? originals.https.createServer({ ...settings, ...serverSettings(options.tls) })
+    : originals.http.createServer(settings);
+  if (isSecure(endpoint)) reportFailures(server, options.refused);
   const upgrader = new WebSocketServer({ ...WS_OPTIONS, noServer: true, clientTracking: false });
-  server.on('connection', dropUnlessUpgraded);
+  server.on(isSecure(endpoint) ? 'secureConnection' : 'connection', dropUnlessUpgraded);
   server.on('request', (_request, response) => {
     response.writeHead(426, {
       'Content-Type': 'text/plain',
@@ -35,7 +41,7 @@ export function wsServer(options: ListenOptions): Server {
     response.end(WHAT_THIS_IS);
   });
   server.on('upgrade', (request, socket, head) =>
-    upgrade(upgrader, options, request, socket, head),
+    upgrade(upgrader, endpoint, options, request, socket, head),
   );
   return server;
 }
@@ -50,6 +56,7 @@ function dropUnlessUpgraded(socket: Socket): void {
 
 function upgrade(
   upgrader: WebSocketServer,
+  endpoint: Endpoint,
   options: ListenOptions,
   request: IncomingMessage,
   socket: Duplex,
@@ -66,6 +73,8 @@ function upgrade(
     upgraded.add(socket);
     const raw = request.socket;
     const remote = `${raw.remoteAddress ?? '?'}:${raw.remotePort ?? 0}`;
-    options.onTransport(wsTransport(websocket, raw, `ws client ${remote}`), { remote });
+    options.onTransport(wsTransport(websocket, raw, `${endpoint.scheme} client ${remote}`), {
+      remote,
+    });
   });
 }

@@ -4,6 +4,7 @@ import { WebSocket } from 'ws';
 import { ElsewhereError } from '../base/errors.ts';
 import { LAST_KIND, Limit, MAX_PACKET } from '../wire/message.ts';
 import { Mailbox } from './mailbox.ts';
+import { isStuck, unsent } from './tls.ts';
 import type { Transport, TransportEvents } from './transport.ts';
 
 /** Safe settings for both ends: nothing compressed, nothing fragmented, nothing larger than a packet. */
@@ -58,7 +59,11 @@ class WsTransport implements Transport {
   }
 
   get buffered(): number {
-    return this.#socket.bufferedAmount;
+    return unsent(this.#raw);
+  }
+
+  get stuck(): boolean {
+    return isStuck(this.#raw);
   }
 
   get bytesRead(): number {

@@ -62,7 +62,7 @@ test('something else listens there: told, not hung', async () => {
 });
 
 test('a link of a worker that has failed goes on failing', () => {
-  const link = openBlocking(parseEndpoint('ws://127.0.0.1:1', 'connect'), {
+  const link = openBlocking(parseEndpoint('ws://127.0.0.1:1', 'listen'), {
     timeout: 1000,
     prefer: 'worker',
   });

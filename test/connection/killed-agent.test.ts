@@ -9,11 +9,11 @@ import { startAgent } from '../kit/agent.ts';
 import { suite } from '../kit/suite.ts';
 import { LINK_KINDS } from './link-kinds.ts';
 
-for (const { name, listen, options = {}, dial = (url: string) => url } of LINK_KINDS) {
+for (const { name, listen, args = [], options = {}, dial = (url: string) => url } of LINK_KINDS) {
   const test = suite(`connection/killed-agent over ${name}`, { limit: 30_000, fileLimit: 120_000 });
 
   test('an agent that is killed ends the call: lost, and maybe carried out', async () => {
-    const own = await startAgent({ listen: listen.replace('.sock', '-killed.sock') });
+    const own = await startAgent({ listen: listen.replace('.sock', '-killed.sock'), args });
     const lost = await connect(dial(own.url), options);
     // Its last deed is in the middle of our call.
     const error = thrown(() =>
@@ -36,7 +36,7 @@ for (const { name, listen, options = {}, dial = (url: string) => url } of LINK_K
   });
 
   test('an open file of an agent that is killed fails with EIO', async () => {
-    const own = await startAgent({ listen: listen.replace('.sock', '-fifo.sock') });
+    const own = await startAgent({ listen: listen.replace('.sock', '-fifo.sock'), args });
     const lost = await connect(dial(own.url), options);
     execFileSync('mkfifo', [join(own.folder, 'fifo')]);
     await withRemote(lost, { except: ['stdio'] }, async () => {

@@ -5,6 +5,7 @@ import type { ConnectOptions } from '../../src/index.ts';
 export interface LinkKind {
   readonly name: string;
   readonly listen: string;
+  readonly args?: readonly string[];
   readonly options?: ConnectOptions;
   /** Rewrites the URL that the agent printed. */
   readonly dial?: (url: string) => string;
@@ -26,6 +27,7 @@ const KINDS: readonly LinkKind[] = [
 const address = Object.values(networkInterfaces())
   .flatMap((list) => list ?? [])
   .find(({ internal, family }) => !internal && family === 'IPv4')?.address;
-process.env['ELSEWHERE_INSECURE'] = '1';
 export const LINK_KINDS: readonly LinkKind[] =
-  address === undefined ? KINDS : [...KINDS, { name: 'masked ws', listen: `ws://${address}:0` }];
+  address === undefined
+    ? KINDS
+    : [...KINDS, { name: 'masked ws', listen: `ws://${address}:0`, args: ['--insecure'] }];

@@ -27,7 +27,7 @@ interface Joined {
 
 /** A link whose client says that it has received so many packets. */
 async function join(session: string, received: number, resumption?: Resumption): Promise<Joined> {
-  const endpoint = parseEndpoint(server.url, 'connect');
+  const endpoint = parseEndpoint(server.url, 'listen');
   const transport = await openTransport(endpoint, { timeout: 2000 });
   const steps = clientHandshake({
     key: tokenKey(server.token),

@@ -6,54 +6,13 @@ import fs from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Connection, connect, withRemote } from '../../src/index.ts';
-import { startAgent, type TestAgent } from '../kit/agent.ts';
-import { type Chaos, startChaos } from '../kit/chaos.ts';
+import { withRemote } from '../../src/index.ts';
+import { startAgent } from '../kit/agent.ts';
 import { randomNumbers } from '../kit/random-numbers.ts';
 import { suite } from '../kit/suite.ts';
+import { onStage } from './stage.ts';
 
 const test = suite('session/resume', { limit: 40_000 });
-
-interface Stage {
-  readonly agent: TestAgent;
-  readonly chaos: Chaos;
-  readonly conn: Connection;
-}
-
-/** An agent behind the proxy; `life` is the mean life of a link in milliseconds. */
-async function onStage(
-  scheme: 'ws' | 'tcp',
-  { life = 0, seed = 1, grace = 60_000, agentGrace = 60 } = {},
-  play: (stage: Stage) => Promise<void>,
-): Promise<void> {
-  const agent = await startAgent({
-    listen: `${scheme}://127.0.0.1:0`,
-    args: ['--grace', String(agentGrace)],
-  });
-  const url = new URL(agent.url);
-  const chaos = await startChaos({ target: Number(url.port), seed, life });
-  url.port = String(chaos.port);
-  const conn = await connectPatiently(url.href, grace);
-  try {
-    await play({ agent, chaos, conn });
-  } finally {
-    chaos.calm();
-    await conn.close();
-    await chaos.close();
-    await agent.stop();
-  }
-}
-
-/** The first link is not dialled again by itself. */
-async function connectPatiently(url: string, grace: number): Promise<Connection> {
-  for (;;) {
-    try {
-      return await connect(url, { grace });
-    } catch (error) {
-      assert.equal((error as { code?: string }).code, 'ERR_ELSEWHERE_CONNECT');
-    }
-  }
-}
 
 for (const scheme of ['ws', 'tcp'] as const) {
   test(`${scheme}: every call is executed exactly once, whatever happens to its links`, () =>

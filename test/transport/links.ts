@@ -1,10 +1,13 @@
 /** Links over real sockets: both ends as transports, or one end as a bare socket that says what it likes. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { parseEndpoint } from '../../src/transport/endpoint.ts';
 import { listen } from '../../src/transport/listen.ts';
 import { openTransport } from '../../src/transport/open.ts';
+import { isSecure } from '../../src/transport/tls.ts';
 import type { Listener, Transport } from '../../src/transport/transport.ts';
+import { agent, authority } from '../kit/certificates.ts';
 
 export interface Links {
   pair(): Promise<[near: Transport, far: Transport]>;
@@ -23,8 +26,9 @@ export async function listenOn(url: string): Promise<Links> {
       else next(transport);
     },
     admit: () => true,
+    tls: agent,
   });
-  const endpoint = parseEndpoint(listener.url, 'connect');
+  const endpoint = { ...parseEndpoint(listener.url, 'listen'), tls: { ca: authority } };
   const accepted = (): Promise<Transport> => {
     const there = arrivals.shift();
     if (there !== undefined) return Promise.resolve(there);
@@ -39,10 +43,12 @@ export async function listenOn(url: string): Promise<Links> {
       const peer =
         endpoint.scheme === 'unix'
           ? connect({ path: endpoint.path })
-          : connect({ host: endpoint.host, port: endpoint.port });
+          : isSecure(endpoint)
+            ? connectTls({ host: endpoint.host, port: endpoint.port, ca: authority })
+            : connect({ host: endpoint.host, port: endpoint.port });
       peer.on('error', () => undefined);
-      await once(peer, 'connect');
-      if (endpoint.scheme === 'ws') await upgrade(peer);
+      await once(peer, isSecure(endpoint) ? 'secureConnect' : 'connect');
+      if (endpoint.scheme === 'ws' || endpoint.scheme === 'wss') await upgrade(peer);
       return [await accepted(), peer];
     },
     close: () => listener.close(),
