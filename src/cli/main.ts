@@ -4,6 +4,7 @@ import { originals } from '../base/originals.ts';
 import { packageVersion } from '../base/version.ts';
 import type { Command, CommandContext } from './command.ts';
 import { cpCommand } from './cp.ts';
+import { doctorCommand } from './doctor.ts';
 import { execCommand } from './exec.ts';
 import { explainCommand } from './explain.ts';
 import { pingCommand } from './ping.ts';
@@ -22,6 +23,7 @@ const COMMANDS: readonly Command[] = [
   cpCommand,
   registryCommand,
   pingCommand,
+  doctorCommand,
 ];
 
 export async function main(argv: readonly string[], context: CommandContext): Promise<number> {
