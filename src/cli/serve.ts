@@ -4,6 +4,8 @@ import { originals } from '../base/originals.ts';
 import { packageVersion } from '../base/version.ts';
 import { newToken } from '../security/auth.ts';
 import { type ServeOptions, type Server, serveWith } from '../service/serve.ts';
+import type { PipePair } from '../transport/pipe.ts';
+import type { TlsServerOptions } from '../transport/tls.ts';
 import {
   type OptionTable,
   optional,
@@ -12,8 +14,6 @@ import {
   readTokenFile,
   strings,
 } from './args.ts';
-import type { PipePair } from '../transport/pipe.ts';
-import type { TlsServerOptions } from '../transport/tls.ts';
 import type { Command } from './command.ts';
 import { inheritedPipes, serveBehindStdio } from './stdio.ts';
 import { UsageError } from './usage.ts';
