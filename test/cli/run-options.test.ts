@@ -39,7 +39,7 @@ test('--dry-run prints what would go where, and starts nothing', async () => {
   assert.match(text.stdout, /^mapped path: \/a is \/b there$/m);
   assert.doesNotMatch(text.stdout, new RegExp(`started\n|${agent.url.replace(/.*#/, '')}`));
   const json = JSON.parse((await run([...flags, '--json', '--patch', 'net'], ['x'])).stdout);
-  assert.deepEqual(json.remote, ['net', 'dns', 'http', 'fetch']);
+  assert.deepEqual(json.remote, ['net', 'server', 'dns', 'dgram', 'http', 'fetch']);
   assert.deepEqual([json.stdio, json.env, json.cwd], ['local', 'local', agent.folder]);
 });
 

@@ -17,7 +17,7 @@ for (const { name, listen, args = [], options = {}, dial = (url: string) => url 
     const lost = await connect(dial(own.url), options);
     // Its last deed is in the middle of our call.
     const error = thrown(() =>
-      lost.channel.requestSync('classic.eval', ['process.kill(process.pid, "SIGKILL")', null]),
+      lost.channel.requestSync('classic.eval', [[null, 'process.kill(process.pid, "SIGKILL")']]),
     );
     assert.equal(error.code, 'ERR_ELSEWHERE_CONNECTION_LOST', error.stack);
     assert.equal((error as { maybeExecuted?: boolean }).maybeExecuted, true);

@@ -30,4 +30,7 @@ const address = Object.values(networkInterfaces())
 export const LINK_KINDS: readonly LinkKind[] =
   address === undefined
     ? KINDS
-    : [...KINDS, { name: 'masked ws', listen: `ws://${address}:0`, args: ['--insecure'] }];
+    : [
+        ...KINDS,
+        { name: 'masked ws', listen: `ws://${address}:0`, args: ['--insecure', '--classic'] },
+      ];

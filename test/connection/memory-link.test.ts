@@ -32,7 +32,7 @@ test('what the far side answers at once is there', () => {
 
 test('what needs the event loop is a deadlock, said at once; the next call is not harmed', async () => {
   for (let i = 0; i < 3; i++) {
-    assert.throws(() => pair.near.channel.requestSync('classic.eval', ['1 + 1', null]), {
+    assert.throws(() => pair.near.channel.requestSync('classic.eval', [[null, '1 + 1']]), {
       code: 'ERR_ELSEWHERE_SYNC_DEADLOCK',
       message: /use the asynchronous form/,
     });

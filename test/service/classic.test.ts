@@ -154,7 +154,7 @@ test('blocking: plain values, typed as the local module', async () => {
 
 test('classic mode must be asked for where others can dial', async () => {
   process.env['ELSEWHERE_INSECURE'] = '1';
-  const server = await serve({ listen: 'tcp://0.0.0.0:0' });
+  const server = await serve({ listen: 'tcp://0.0.0.0:0', insecure: true });
   delete process.env['ELSEWHERE_INSECURE'];
   const client = await connect(server.url.replace('0.0.0.0', '127.0.0.1'));
   for (const refused of [

@@ -18,8 +18,6 @@ test.after(() => agent.stop());
 for (const [url, pattern] of [
   ['http://127.0.0.1:1/', /no URL of an agent.*ws:/],
   ['127.0.0.1:4000', /no URL of an agent/],
-  ['wss://host:1/', /wss: is not supported by this version/],
-  ['ssh://user@host', /ssh: is not supported by this version/],
   ['ws://127.0.0.1/', /no port/],
   ['ws://user:secret@127.0.0.1:1/', /belongs behind #/],
   ['unix:', /needs a path/],

@@ -69,7 +69,7 @@ test('a client that is blocked in a call is alive, however long the call takes',
   await using server = await serve({ listen: 'tcp://127.0.0.1:0', heartbeat: 100, grace: 0 });
   const client = await startClient(
     server.url,
-    `conn.channel.requestSync('classic.eval', ['new Promise((resolve) => setTimeout(resolve, 1500))', null]);
+    `conn.channel.requestSync('classic.eval', [[null, 'new Promise((resolve) => setTimeout(resolve, 1500))']]);
      console.log(conn.state);
      await conn.close();`,
   );
