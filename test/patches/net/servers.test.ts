@@ -177,7 +177,8 @@ test('unix sockets: a path of the far side, gone after close', async () => {
   );
   await once(server, 'listening');
   assert.equal(server.address(), join(agent.folder, 'server.sock'));
-  assert.equal(fs.statSync(join(agent.folder, 'server.sock')).mode & 0o777, 0o777);
+  // Whether it may also be executed differs between releases of libuv.
+  assert.equal(fs.statSync(join(agent.folder, 'server.sock')).mode & 0o666, 0o666);
   // In the scope a relative path starts in the agent's folder.
   assert.equal(await text(there(() => net.connect('server.sock'))), 'unix');
   server.close();
