@@ -18,6 +18,12 @@ export type Operations<K extends keyof FsApi> = {
 type OnPath = 'access' | 'stat' | 'lstat' | 'statfs' | 'readlink';
 type Reading = OnPath | 'exists' | 'kind' | 'realpath' | 'readdir' | 'readdirRecursive' | 'opendir';
 
+/** libuv's UV_DIRENT_DIR and UV_DIRENT_LINK. */
+const DIRECTORY = 2;
+const LINK = 3;
+/** A recursive listing goes through links to directories; Node 20 does so only for plain names. */
+const FOLLOWS_WITH_TYPES = Number(process.versions.node.split('.')[0]) >= 22;
+
 export function readingOperations(places: Places, near: NearHandlers): Operations<Reading> {
   /** The same operation on whichever layer has the path. */
   const either = <K extends OnPath>(name: K, follow: boolean): Operations<K>[K] =>
@@ -46,14 +52,25 @@ export function readingOperations(places: Places, near: NearHandlers): Operation
     return [path, yield* places.list(path)];
   }
 
-  function* below(path: string, prefix: string): Work<[string, number][]> {
+  function* below(path: string, prefix: string, follow: boolean): Work<[string, number][]> {
     const [, list] = yield* entries(path);
     const all: [string, number][] = [];
     for (const [name, type] of list) {
       all.push([prefix + name, type]);
-      if (type === 2) all.push(...(yield* below(posix.join(path, name), `${prefix}${name}/`)));
+      const inside = posix.join(path, name);
+      if (type === DIRECTORY || (follow && type === LINK && (yield* leadsToDirectory(inside))))
+        all.push(...(yield* below(inside, `${prefix}${name}/`, follow)));
     }
     return all;
+  }
+
+  /** A link in a circle leads nowhere. */
+  function* leadsToDirectory(path: string): Work<boolean> {
+    try {
+      return (yield* kind(path)) === 1;
+    } catch {
+      return false;
+    }
   }
 
   return {
@@ -79,11 +96,13 @@ export function readingOperations(places: Places, near: NearHandlers): Operation
       return wired([...list], withTypes);
     },
     *readdirRecursive(given, withTypes) {
-      return wired(yield* below(textOf(given), ''), withTypes);
+      return wired(yield* below(textOf(given), '', !withTypes || FOLLOWS_WITH_TYPES), withTypes);
     },
     *opendir(given, recursive) {
       if (places.near.untouched) return yield* ask('opendir', given, recursive);
-      const list = recursive ? yield* below(textOf(given), '') : [...(yield* entries(given))[1]];
+      const list = recursive
+        ? yield* below(textOf(given), '', false)
+        : [...(yield* entries(given))[1]];
       const [names, types] = wired(list, true);
       return [names, types as Uint8Array];
     },
