@@ -2,6 +2,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { ElsewhereError } from '../base/errors.ts';
 import { originals } from '../base/originals.ts';
+import type { PathOptions } from '../scope/path-rules.ts';
 import { UsageError } from './usage.ts';
 
 export type OptionTable = NonNullable<ParseArgsConfig['options']>;
@@ -84,8 +85,18 @@ export function tokenOption(value: ParsedLine['values'][string]): { token?: stri
   return file === undefined ? {} : { token: readTokenFile(file) };
 }
 
+/** What --local, --remote, --deny and --map say. */
+export function pathRules(values: ParsedLine['values']): Required<PathOptions> {
+  return {
+    local: strings(values['local']),
+    remote: strings(values['remote']),
+    deny: strings(values['deny']),
+    map: mapping(strings(values['map'])),
+  };
+}
+
 /** The pairs of `--map FROM=TO`. */
-export function mapping(pairs: readonly string[]): Record<string, string> {
+function mapping(pairs: readonly string[]): Record<string, string> {
   const map: Record<string, string> = {};
   for (const pair of pairs) {
     const at = pair.indexOf('=');

@@ -8,12 +8,11 @@ import { type RemoteOptions, withRemote } from '../scope/with-remote.ts';
 import { connect } from '../service/connect.ts';
 import {
   agentUrl,
-  mapping,
   type OptionTable,
   optional,
   type ParsedLine,
   parseLine,
-  strings,
+  pathRules,
   tokenOption,
 } from './args.ts';
 import type { Command } from './command.ts';
@@ -65,12 +64,7 @@ export const explainCommand: Command = {
 };
 
 function scopeOptions(values: ParsedLine['values']): RemoteOptions {
-  const given = {
-    local: strings(values['local']),
-    remote: strings(values['remote']),
-    deny: strings(values['deny']),
-    map: mapping(strings(values['map'])),
-  };
+  const given = pathRules(values);
   const program = optional(values['program']);
   const own = fileURLToPath(new URL('.', import.meta.url));
   const paths = program === undefined ? given : programRules(given, own, resolve(program));

@@ -4,10 +4,10 @@ import type { ChildrenChoice, EnvChoice, StdioWay } from '../patch.ts';
 import type { ProgramOptions } from '../scope/with-remote.ts';
 import {
   agentUrl,
-  mapping,
   type OptionTable,
   optional,
   type ParsedLine,
+  pathRules,
   splitProgram,
   strings,
   tokenOption,
@@ -85,12 +85,7 @@ function optionsOf(values: ParsedLine['values']): ProgramOptions {
     ...(patches === undefined ? {} : { patches }),
     ...(except === undefined ? {} : { except }),
     ...(cwd === undefined ? {} : { cwd }),
-    paths: {
-      local: strings(values['local']),
-      remote: strings(values['remote']),
-      deny: strings(values['deny']),
-      map: mapping(strings(values['map'])),
-    },
+    paths: pathRules(values),
   };
 }
 

@@ -4,7 +4,7 @@ import { ObjectSession } from '../objects/session.ts';
 import type { AnyPatch } from '../patch.ts';
 import { Agent, type AgentOptions } from '../session/agent.ts';
 import type { FarSession } from '../session/far-session.ts';
-import { parseEndpoint } from '../transport/endpoint.ts';
+import { isLoopback, parseEndpoint } from '../transport/endpoint.ts';
 import { refuseClassic, serveClassic } from './classic.ts';
 import { type ServiceSource, serveService } from './service.ts';
 
@@ -136,6 +136,5 @@ function mayRunCode({ policy, classic, listen }: ServeOptions): boolean {
 function isPrivate(listen: ServeOptions['listen'] = 'ws://127.0.0.1:0'): boolean {
   if (typeof listen !== 'string') return true;
   const endpoint = parseEndpoint(listen, 'listen');
-  if (!('host' in endpoint)) return true;
-  return /^(?:localhost|::1|127\.[\d.]+)$/.test(endpoint.host);
+  return !('host' in endpoint) || isLoopback(endpoint.host);
 }

@@ -10,7 +10,7 @@ import type { AnyPatch } from '../patch.ts';
 import { newToken, PRIVATE_LINK_TOKEN, tokenKey } from '../security/auth.ts';
 import { mayUpgrade } from '../security/origin.ts';
 import { type Policy, type PolicyRules, policyRules } from '../security/policy.ts';
-import { formatUrl, parseEndpoint } from '../transport/endpoint.ts';
+import { formatUrl, isLoopback, parseEndpoint } from '../transport/endpoint.ts';
 import { listen } from '../transport/listen.ts';
 import { isPipePair, listenPipe, type PipePair } from '../transport/pipe.ts';
 import { isLinkPort, type LinkPort, listenPort } from '../transport/port.ts';
@@ -222,11 +222,9 @@ function failedHandshake(error: Error): ElsewhereError {
 
 /** Without TLS only this machine may reach the agent. */
 function refuseExposure(endpoint: DialledEndpoint): void {
-  if (endpoint.scheme === 'unix' || isSecure(endpoint)) return;
-  const { host } = endpoint;
-  if (host === 'localhost' || host === '::1' || /^127\./.test(host)) return;
+  if (endpoint.scheme === 'unix' || isSecure(endpoint) || isLoopback(endpoint.host)) return;
   throw new ElsewhereError(
     'ERR_ELSEWHERE_DENIED',
-    `refusing to listen on ${host} without TLS: anyone on the way could read and change everything; listen on wss: or tls: with a certificate, or on 127.0.0.1 and reach it through ssh; \`insecure\` (--insecure) allows it all the same`,
+    `refusing to listen on ${endpoint.host} without TLS: anyone on the way could read and change everything; listen on wss: or tls: with a certificate, or on 127.0.0.1 and reach it through ssh; \`insecure\` (--insecure) allows it all the same`,
   );
 }

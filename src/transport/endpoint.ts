@@ -109,6 +109,11 @@ function cut(url: string): [string, string | undefined] {
   return [url.slice(0, at), fragment === '' ? undefined : decodeURIComponent(fragment)];
 }
 
+/** Whether a host is this machine seen from itself. A name that only begins with 127. is not: it may lead anywhere. */
+export function isLoopback(host: string): boolean {
+  return /^(?:localhost|::1|127\.[\d.]+)$/.test(host);
+}
+
 /** Whether the agent is started for the connection, and ends with it. */
 export function isStarted(endpoint: Endpoint): endpoint is Exclude<Endpoint, DialledEndpoint> {
   return endpoint.scheme === 'exec' || endpoint.scheme === 'ssh';

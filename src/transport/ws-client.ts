@@ -4,6 +4,7 @@ import type { connect, NetConnectOpts } from 'node:net';
 import { WebSocket } from 'ws';
 import { ElsewhereError } from '../base/errors.ts';
 import { connectSocket } from '../base/originals.ts';
+import { isLoopback } from './endpoint.ts';
 import type { Dial } from './open.ts';
 import { isSecure, secureConnection } from './tls.ts';
 import type { HostEndpoint } from './transport.ts';
@@ -11,15 +12,13 @@ import { WS_OPTIONS, wsTransport } from './ws.ts';
 
 /** Returns a function that gives it up. */
 export function dialWs(endpoint: HostEndpoint, dial: Dial): () => void {
-  const loopback =
-    endpoint.host === 'localhost' || endpoint.host === '::1' || endpoint.host.startsWith('127.');
   const socket = new WebSocket(dial.url, {
     ...WS_OPTIONS,
     followRedirects: false,
     createConnection: connectionTo(endpoint),
     // A mask protects old proxies from chosen bytes (RFC 6455 §5.3); on loopback there is none, inside TLS they see no
     // bytes, and masking costs 5 ms per MB.
-    ...(loopback || isSecure(endpoint) ? { generateMask: () => undefined } : {}),
+    ...(isLoopback(endpoint.host) || isSecure(endpoint) ? { generateMask: () => undefined } : {}),
   });
   let response: IncomingMessage | undefined;
   const failed = (error: Error): void =>

@@ -143,6 +143,8 @@ test('what cannot be meant is refused at once', async () => {
 
 test('beyond loopback only TLS is served, unless insecure is spelled out', async () => {
   await assert.rejects(serve({ listen: 'ws://0.0.0.0:0' }), { code: 'ERR_ELSEWHERE_DENIED' });
+  // A name that begins like an address of loopback may lead anywhere.
+  await assert.rejects(serve({ listen: 'ws://127.example:0' }), { code: 'ERR_ELSEWHERE_DENIED' });
   await (await serve({ listen: 'wss://0.0.0.0:0', tls: agent })).close();
   await (await serve({ listen: 'ws://0.0.0.0:0', insecure: true })).close();
 });
