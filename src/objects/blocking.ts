@@ -1,28 +1,29 @@
 /** References whose operations block: members are plain values, calls return plain values. */
 import { inspect } from 'node:util';
+import { ElsewhereError } from '../base/errors.ts';
 import { Operation } from './operation.ts';
-import { newReference, type Place, placeOf } from './reference.ts';
+import { isRemote, newReference, type Place, placeOf } from './reference.ts';
 
 type Perform = (place: Place, operation: number, params: readonly unknown[]) => unknown;
 const PLACE = Symbol('elsewhere.blocking');
-type Target = (() => void) & { [PLACE]: Place };
+const TWIN = Symbol('elsewhere.twin');
+type Target = (() => void) & { [PLACE]: Place; [TWIN]: unknown };
 
 const BASE = function elsewhere(): void {
   // Never called: the proxy's traps answer.
 };
 
-/** The blocking twin of a reference. */
-export function blocking(place: Place, perform: Perform): unknown {
+/** The blocking twin of a reference, which must not be given back while the twin is in use. */
+export function blocking(reference: unknown, perform: Perform): unknown {
+  const place = placeOf(reference) as Place;
   /** Functions of a module stay the same: asked for once. */
   const methods = new Map<string, unknown>();
   const step = (operation: number, path: readonly string[], params: readonly unknown[]): unknown =>
     wrap(perform({ ...place, path: [...place.path, ...path] }, operation, params.map(unwrap)));
-  const wrap = (value: unknown): unknown => {
-    const found = placeOf(value);
-    return found === undefined ? value : blocking(found, perform);
-  };
+  const wrap = (value: unknown): unknown => (isRemote(value) ? blocking(value, perform) : value);
   const target = BASE.bind(undefined) as unknown as Target & Record<symbol, unknown>;
   target[PLACE] = place;
+  target[TWIN] = reference;
   target[inspect.custom] = () => inspect(newReference(place));
   return new Proxy(target, {
     get(_target, key) {
@@ -60,4 +61,22 @@ function bound(member: unknown, call: (args: unknown[]) => unknown): unknown {
 function unwrap(value: unknown): unknown {
   const place = typeof value === 'function' ? (value as unknown as Target)[PLACE] : undefined;
   return place === undefined ? value : newReference(place);
+}
+
+/** A function of ours that the far side called meanwhile. */
+export function answersLater(): ElsewhereError {
+  return deadlock(
+    'a function that was handed to a blocking call gave a promise, which cannot settle while that call blocks this thread: let it return its value, or use the form of the call that does not block (await conn.modules…)',
+  );
+}
+
+/** An argument, or what such a function returned. */
+export function settlesLater(): ElsewhereError {
+  return deadlock(
+    'a promise cannot be handed over by a blocking call, since it cannot settle while that call blocks this thread: await it first, or use the form of the call that does not block (await conn.modules…)',
+  );
+}
+
+function deadlock(message: string): ElsewhereError {
+  return new ElsewhereError('ERR_ELSEWHERE_SYNC_DEADLOCK', message);
 }

@@ -3,7 +3,6 @@ import { EventEmitter } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import type { Channel, ChannelState, PeerInfo } from '../connection/channel.ts';
 import { blocking } from '../objects/blocking.ts';
-import { type Place, placeOf } from '../objects/reference.ts';
 import type { ObjectSession } from '../objects/session.ts';
 import type { Member, Received, Reference, Sent } from '../objects/types.ts';
 import type { NearSession } from '../session/near-session.ts';
@@ -83,7 +82,7 @@ export class Connection<S = unknown> {
     this.global = objects.root('global') as this['global'];
     this.namespace = objects.root('namespace') as Reference;
     const sync = (root: string): unknown =>
-      blocking(placeOf(objects.root(root)) as Place, (place, operation, params) =>
+      blocking(objects.root(root), (place, operation, params) =>
         objects.performSync(place, operation, params),
       );
     this.sync = {
