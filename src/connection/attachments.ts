@@ -85,6 +85,11 @@ export class AttachmentInbox {
     }
   }
 
+  /** Attachments that have not arrived. */
+  get size(): number {
+    return this.#incoming.size;
+  }
+
   has(id: number): boolean {
     return this.#incoming.has(id);
   }

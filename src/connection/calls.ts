@@ -1,6 +1,7 @@
 /** The calls under way in both directions: ours by slot number, the peer's by the id it chose. */
 import { ElsewhereError } from '../base/errors.ts';
 import type { Done } from './channel.ts';
+import type { Episode } from './episode.ts';
 import type { Lane } from './lane.ts';
 import { surface } from './surface.ts';
 
@@ -87,12 +88,15 @@ export function answer(done: Done, error: unknown, value?: unknown): void {
 export class IncomingCall {
   readonly id: number;
   readonly lane: Lane;
+  /** Set if a thread of the peer is blocked until this call is answered. */
+  readonly episode: Episode | undefined;
   #controller: AbortController | undefined;
   #cancelled = false;
 
-  constructor(id: number, lane: Lane) {
+  constructor(id: number, lane: Lane, episode: Episode | undefined) {
     this.id = id;
     this.lane = lane;
+    this.episode = episode;
   }
 
   /** Made only when a handler asks: most calls are never cancelled. */

@@ -3,6 +3,7 @@ import { ElsewhereError } from '../base/errors.ts';
 import type { IncomingCall } from './calls.ts';
 import type { SessionStream } from './stream.ts';
 
+/** `call` is undefined for notifications, and for calls that are served while this thread is blocked in one of its own. */
 export type CallHandler = (args: unknown[], call: IncomingCall | undefined) => unknown;
 export type StreamOpener = (stream: SessionStream, args: unknown[]) => void;
 

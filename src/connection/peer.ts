@@ -7,6 +7,7 @@ import { ElsewhereError } from '../base/errors.ts';
 import { Op } from '../wire/message.ts';
 import { answer, IncomingCall, OutgoingCalls } from './calls.ts';
 import type { ByteStream, Done, StreamHandler } from './channel.ts';
+import { currentEpisode, Episode } from './episode.ts';
 import { Lane } from './lane.ts';
 import type { LaneOwner } from './lane-owner.ts';
 import type { MethodTable } from './methods.ts';
@@ -34,6 +35,8 @@ export class Peer implements LaneOwner {
   readonly calls: OutgoingCalls = new OutgoingCalls();
   readonly #events: PeerEvents;
   readonly #running = new Map<Lane, Map<number, IncomingCall>>();
+  /** Of the lanes on which a thread of the peer is blocked. */
+  readonly #episodes = new Map<Lane, Episode>();
   /** Calls on the sync lane that wait until the main lane has caught up, with the count they wait for. */
   readonly #barriers = new Map<Lane, { count: number; frames: unknown[][] }>();
   #lost: Error | undefined;
@@ -72,11 +75,18 @@ export class Peer implements LaneOwner {
       process.nextTick(() => answer(done, error));
       return -1;
     }
-    const lane = this.main;
+    const lane = this.#laneForRequests;
     const id = this.calls.nextId;
     // Encoded before the slot is taken: a value that cannot travel throws here and leaves nothing behind.
     lane.postMethod([Op.CALL, id], method, args);
     return this.calls.add(method, lane, done);
+  }
+
+  /** Where the peer reads: if it is blocked in a call that the running code works for, only there. */
+  get #laneForRequests(): Lane {
+    const episode = currentEpisode();
+    const isOurs = episode !== undefined && this.#episodes.get(episode.lane) === episode;
+    return isOurs ? episode.lane : this.main;
   }
 
   cancel(id: number): void {
@@ -114,6 +124,7 @@ export class Peer implements LaneOwner {
     for (const running of this.#running.values())
       for (const call of running.values()) call.cancel();
     this.#running.clear();
+    this.#episodes.clear();
     this.calls.lose(error);
     this.streams.lose(error);
   }
@@ -209,25 +220,40 @@ export class Peer implements LaneOwner {
     if (typeof id !== 'number' || running.has(id))
       throw protocolError('a call with an id that is in use');
     if (this.#stopping) return this.#reply(lane, Op.THROW, id, notExecuted(method));
-    const call = new IncomingCall(id, lane);
+    const call = new IncomingCall(id, lane, this.#begin(lane));
     let result: unknown;
     try {
       result = this.#invoke(method, asArgs(args), call);
     } catch (error) {
-      return this.#reply(lane, Op.THROW, id, error);
+      return this.#finish(call, Op.THROW, error);
     }
-    if (!isPromise(result)) return this.#reply(lane, Op.RETURN, id, result);
+    if (!isPromise(result)) return this.#finish(call, Op.RETURN, result);
     running.set(id, call);
     if (running.size >= MAX_RUNNING) lane.paused = true;
     const finish = (op: number, value: unknown): void => {
       if (!this.#running.get(lane)?.delete(id)) return;
       if (running.size === MAX_RUNNING - 1) lane.paused = false;
-      this.#reply(lane, op, id, value);
+      this.#finish(call, op, value);
     };
     result.then(
       (value) => finish(Op.RETURN, value),
       (error: unknown) => finish(Op.THROW, error),
     );
+  }
+
+  /** On any lane but the main one a thread waits for the answer. */
+  #begin(lane: Lane): Episode | undefined {
+    if (lane === this.main) return undefined;
+    const episode = this.#episodes.get(lane) ?? new Episode(lane);
+    this.#episodes.set(lane, episode);
+    episode.calls++;
+    return episode;
+  }
+
+  #finish({ id, lane, episode }: IncomingCall, op: number, value: unknown): void {
+    this.#reply(lane, op, id, value);
+    if (episode === undefined || --episode.calls > 0) return;
+    this.#episodes.delete(lane);
   }
 
   #invoke(method: string, args: unknown[], call: IncomingCall | undefined): unknown {

@@ -83,7 +83,8 @@ export class SyncLane {
   #answer(id: number): unknown {
     this.#waiting.set(id, this.#link.sent);
     try {
-      while (!this.#answers.has(id)) this.#step();
+      // What the far side has asked meanwhile may be on its way still, in pieces: it is served before we go on.
+      while (!this.#answers.has(id) || this.#inbox.size > 0) this.#step();
     } finally {
       this.#waiting.delete(id);
     }
@@ -120,8 +121,12 @@ export class SyncLane {
   }
 
   #send(kind: number, head: Uint8Array, tail?: Uint8Array): void {
+    this.#linked(() => this.#link.send(kind, head, tail));
+  }
+
+  #linked<R>(work: () => R): R {
     try {
-      this.#link.send(kind, head, tail);
+      return work();
     } catch (error) {
       throw new LinkFailure(error);
     }
@@ -130,12 +135,7 @@ export class SyncLane {
   /** Takes one packet and does what it asks. */
   #step(): void {
     if (this.#goAway !== undefined) throw new LinkFailure(leaving(this.#goAway));
-    let packet: BlockingPacket;
-    try {
-      packet = this.#link.receive();
-    } catch (error) {
-      throw new LinkFailure(error);
-    }
+    const packet = this.#linked(() => this.#link.receive());
     try {
       this.#handle(packet);
     } catch (error) {
@@ -198,16 +198,28 @@ export class SyncLane {
   }
 
   #serve(id: number, method: string, args: unknown[]): void {
-    let frame: unknown[];
+    let answer: Encoded;
     try {
       const value = this.#options.serve(method, args);
       if (value instanceof Promise) throw deadlock(method);
-      frame = [Op.RETURN, id, value];
+      // A result that cannot travel is the call's failure, not the link's.
+      answer = this.#encode([[Op.RETURN, id, value]]);
     } catch (error) {
       if (error instanceof LinkFailure) throw error;
-      frame = [Op.THROW, id, error];
+      answer = this.#encode([[Op.THROW, id, error]]);
     }
-    this.#post(this.#encode([frame]));
+    this.#postBarrier();
+    this.#post(answer);
+  }
+
+  /** What was sent on the main lane meanwhile may be what the far side waits for. */
+  #postBarrier(): void {
+    const barrier = this.#linked(() => this.#options.barrier());
+    if (barrier <= this.#barrier) return;
+    const encoded = this.#encode([[Op.NOTIFY, this.#outNames.short(BARRIER), [barrier]]]);
+    this.#outNames.sent(BARRIER);
+    this.#barrier = barrier;
+    this.#post(encoded);
   }
 
   farewell(reason: string): void {

@@ -2,6 +2,7 @@
 import { Duplex, Readable, Writable } from 'node:stream';
 import { ByValue, type Fields, Referring, Sealed } from '../wire/sealed.ts';
 import { type Access, exposedBy, isIterator } from './access.ts';
+import { settlesLater } from './blocking.ts';
 import type { Export, Exports } from './exports.ts';
 import type { Imports } from './imports.ts';
 import { ByReference, Restricted } from './marks.ts';
@@ -21,6 +22,13 @@ export interface CarrierOptions {
   find(target: TargetName, path: readonly string[], access: Access): unknown;
 }
 
+interface Manner {
+  /** Whether errors inside keep their stacks. Default true. */
+  readonly stacks?: boolean;
+  /** This thread is blocked, so that a promise of ours would never settle. Default false. */
+  readonly atOnce?: boolean;
+}
+
 export class Carrier {
   readonly #options: CarrierOptions;
   /** Objects of Node that stand for references here: they go home as what they stand for. */
@@ -33,11 +41,15 @@ export class Carrier {
   }
 
   /** A value that may hold references, ready for the wire. `access` says what the other side may do with them. */
-  seal(value: unknown, access: Access, stacks = true): unknown {
+  seal(value: unknown, access: Access, { stacks = true, atOnce = false }: Manner = {}): unknown {
     if (isScalar(value)) return value;
     const { exports } = this.#options;
     const used = new Map<number, Export>();
-    const refer = (object: object): Fields | undefined => this.#refer(object, access, used);
+    const refer = (object: object): Fields | undefined => {
+      const fields = this.#refer(object, access, used);
+      if (atOnce && fields?.[0] === Shape.PROMISE) throw settlesLater();
+      return fields;
+    };
     return new Referring(
       value,
       refer,

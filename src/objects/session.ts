@@ -8,6 +8,7 @@ import type { Done } from '../connection/channel.ts';
 import type { MethodTable } from '../connection/methods.ts';
 import { Referring } from '../wire/sealed.ts';
 import type { Access } from './access.ts';
+import { answersLater } from './blocking.ts';
 import { ProxyCaller } from './caller.ts';
 import { asPath, Carrier } from './carrier.ts';
 import { Exports } from './exports.ts';
@@ -86,7 +87,7 @@ export class ObjectSession {
 
   /** Makes a value ready to be handed over; `access` is what the other side may do with its references. */
   seal(value: unknown, access: Access, stacks = true): unknown {
-    return this.#carrier.seal(value, access, stacks);
+    return this.#carrier.seal(value, access, { stacks });
   }
 
   open(value: unknown): unknown {
@@ -101,7 +102,7 @@ export class ObjectSession {
   /** The same as a proxy's call, blocking. Throws what the far side threw. */
   performSync(place: Place, operation: number, params: readonly unknown[]): unknown {
     const { target, path } = place;
-    const message = this.seal([-1, 0, target, path, operation, params], 'listed');
+    const message = this.#sealAtOnce([-1, 0, target, path, operation, params], 'listed');
     try {
       return this.open(this.#port.requestSync?.(DO, [message]));
     } catch (error) {
@@ -132,21 +133,22 @@ export class ObjectSession {
     });
   }
 
-  #do(message: unknown, _call: IncomingCall | undefined): unknown {
+  #do(message: unknown, call: IncomingCall | undefined): unknown {
     const [number, back, ...what] = asList(this.open(message));
     if (typeof number !== 'number' || typeof back !== 'number')
       throw new TypeError('the other side made a call without a number');
     if (number >= 0) this.#keeper.forget(number - back);
     let outcome: Outcome | Promise<Outcome>;
     try {
-      outcome = this.#perform(what);
+      outcome = this.#performFor(call, what);
     } catch (error) {
-      if (number < 0) throw this.#sealError(error, this.#accessOf(what[0]));
-      // Told like one that comes later: calls may have been made on its result already.
-      outcome = Promise.reject(error);
+      // Calls may have been made on its result already: they fail with it.
+      if (number >= 0) this.#keeper.remember(number, Promise.reject(error));
+      throw this.#sealError(error, this.#accessOf(what[0]));
     }
     if (number >= 0) this.#keeper.remember(number, outcome);
     const access = this.#accessOf(what[0]);
+    if (call === undefined) return this.#answerAtOnce(outcome);
     if (outcome instanceof Promise)
       return outcome.then(
         ({ value, access }) => this.seal(value, access),
@@ -155,6 +157,27 @@ export class ObjectSession {
         },
       );
     return this.seal(outcome.value, outcome.access);
+  }
+
+  /** What the work asks back reaches a caller that is blocked. */
+  #performFor(
+    call: IncomingCall | undefined,
+    what: readonly unknown[],
+  ): Outcome | Promise<Outcome> {
+    const episode = call?.episode;
+    return episode === undefined ? this.#perform(what) : episode.run(() => this.#perform(what));
+  }
+
+  /** This thread is blocked in a call: nothing that settles later can be answered with. */
+  #answerAtOnce(outcome: Outcome | Promise<Outcome>): unknown {
+    if (!(outcome instanceof Promise)) return this.#sealAtOnce(outcome.value, outcome.access);
+    // Its own failure has nobody to be told to.
+    outcome.catch(() => undefined);
+    throw answersLater();
+  }
+
+  #sealAtOnce(value: unknown, access: Access): unknown {
+    return this.#carrier.seal(value, access, { atOnce: true });
   }
 
   #perform([target, path, operation, params]: readonly unknown[]): Outcome | Promise<Outcome> {

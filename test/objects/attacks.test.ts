@@ -1,10 +1,12 @@
 /** What a hostile peer may try on objects: each row is refused in its own way, and changes nothing of this process. */
 import assert from 'node:assert/strict';
+import { IncomingCall } from '../../src/connection/calls.ts';
 import { MethodTable } from '../../src/connection/methods.ts';
 import { Service } from '../../src/index.ts';
 import { DO, Operation, RELEASE } from '../../src/objects/operation.ts';
 import { ObjectSession } from '../../src/objects/session.ts';
 import { serveService } from '../../src/service/service.ts';
+import { connectedPeers } from '../connection/peers.ts';
 import { suite } from '../kit/suite.ts';
 
 const test = suite('objects/attacks');
@@ -56,11 +58,14 @@ function newVictim(): { ask(...message: unknown[]): Promise<unknown>; methods: M
     release: () => undefined,
   });
   serveService(objects, Victim, 'x', () => undefined);
+  const lane = connectedPeers().near.main;
   let number = 0;
   const ask = async (...message: unknown[]): Promise<unknown> => {
     const call = number++;
     const answer = await Promise.resolve()
-      .then(() => methods.invoke(DO, [[call, call, ...message]], undefined))
+      .then(() =>
+        methods.invoke(DO, [[call, call, ...message]], new IncomingCall(call, lane, undefined)),
+      )
       .catch((error: unknown) => {
         throw plain(error);
       });
