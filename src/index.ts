@@ -14,7 +14,15 @@ export type { PeerInfo } from './connection/channel.ts';
 export { byRef, byValue, type Permissions, restricted } from './objects/marks.ts';
 export { isRemote } from './objects/reference.ts';
 export { obtain, oneway, release, remoteReflect } from './objects/remote.ts';
-export type { Member, Outcome, Received, Reference, Sent, Untyped } from './objects/types.ts';
+export type {
+  Member,
+  Outcome,
+  Received,
+  Reference,
+  Sent,
+  Untyped,
+  ValueClasses,
+} from './objects/types.ts';
 export type {
   EnvChoice,
   ScopeView,
@@ -74,6 +82,8 @@ export {
   upload,
   uploadModule,
 } from './service/transfer.ts';
+
+export { type ClassOptions, registerClass } from './wire/classes.ts';
 
 setPatches(patches);
 

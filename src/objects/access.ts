@@ -136,6 +136,24 @@ export function listOf(Class: object): readonly string[] | undefined {
   return Array.isArray(list) ? list.filter((name) => typeof name === 'string') : undefined;
 }
 
+/** How `await using` ends it, where the other side may do that: everything that is open, else what lists the symbol. */
+export function disposal(owner: unknown, access: Access): (() => unknown) | undefined {
+  const object = unmarked(owner);
+  if (typeof object !== 'object' || object === null) return undefined;
+  for (const symbol of [Symbol.asyncDispose, Symbol.dispose]) {
+    const method: unknown = Reflect.get(object, symbol);
+    if (typeof method !== 'function') continue;
+    if (access === 'open' || owner instanceof ByReference || listsSymbol(object, symbol))
+      return () => Reflect.apply(method, object, []);
+  }
+  return undefined;
+}
+
+function listsSymbol(object: object, symbol: symbol): boolean {
+  const { exposed } = Object(object.constructor) as { exposed?: unknown };
+  return Array.isArray(exposed) && exposed.includes(symbol);
+}
+
 export function isIterator(value: object): boolean {
   const candidate = value as { next?: unknown; [Symbol.asyncIterator]?: unknown };
   return (

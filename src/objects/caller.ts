@@ -183,6 +183,8 @@ function localStep(
     owner = found;
     found = (found as Record<string, unknown>)[key];
   }
+  // By value there is nothing to end over there.
+  if (operation === Operation.DISPOSE) return false;
   if (operation === Operation.GET || operation === Operation.COPY) return found;
   if (operation === Operation.CALL) return Reflect.apply(found as () => unknown, owner, params);
   throw new TypeError('the call has given a value, not a reference: use the value itself');

@@ -1,5 +1,6 @@
 /** How values cross: which of them become references, and what references become on arrival. */
 import { Duplex, Readable, Writable } from 'node:stream';
+import { nameByPrototype } from '../wire/classes.ts';
 import { ByValue, type Fields, Referring, Sealed } from '../wire/sealed.ts';
 import { type Access, exposedBy, isIterator } from './access.ts';
 import { settlesLater } from './blocking.ts';
@@ -171,7 +172,7 @@ function settlement(place: Place): Promise<unknown> {
 }
 
 function shapeOf(object: object, access: Access): ShapeName | undefined {
-  if (typeof object === 'function') return Shape.FUNCTION;
+  if (typeof object === 'function') return functionShape(object);
   if (object instanceof ByReference || object instanceof Restricted)
     return typeof object.value === 'function' ? Shape.FUNCTION : Shape.OBJECT;
   if (object instanceof Promise) return Shape.PROMISE;
@@ -186,6 +187,12 @@ function shapeOf(object: object, access: Access): ShapeName | undefined {
   );
 }
 
+/** References are functions too, whatever they stand for. */
+function functionShape(fn: object): ShapeName {
+  const place = placeOf(fn);
+  return place === undefined || place.shape === 'f' ? Shape.FUNCTION : Shape.OBJECT;
+}
+
 function isExposed(object: object): boolean {
   return exposedBy(object) !== undefined || 'addListener' in object;
 }
@@ -193,6 +200,8 @@ function isExposed(object: object): boolean {
 function labelOf(object: object, shape: ShapeName): string {
   const value =
     object instanceof ByReference || object instanceof Restricted ? object.value : object;
+  const elsewhere = placeOf(value);
+  if (elsewhere !== undefined) return elsewhere.label.slice(0, MAX_LABEL);
   if (shape === Shape.READABLE) return (value as Readable).readableObjectMode ? OBJECTS : 'bytes';
   if (shape === Shape.WRITABLE) return (value as Writable).writableObjectMode ? OBJECTS : 'bytes';
   const name =
@@ -202,6 +211,8 @@ function labelOf(object: object, shape: ShapeName): string {
 
 function className(object: object): string {
   const proto: unknown = Object.getPrototypeOf(object);
+  const registered = nameByPrototype(proto as object | null);
+  if (registered !== undefined) return registered;
   const Class: unknown =
     typeof proto === 'object' && proto !== null
       ? Object.getOwnPropertyDescriptor(proto, 'constructor')?.value

@@ -4,6 +4,7 @@ import { ByValue } from '../wire/sealed.ts';
 import {
   type Access,
   check,
+  disposal,
   hasMember,
   isData,
   isIterator,
@@ -15,11 +16,15 @@ import {
 } from './access.ts';
 import { Cursor } from './cursor.ts';
 import type { Exports } from './exports.ts';
+import { ByReference } from './marks.ts';
 import { Operation, type TargetName } from './operation.ts';
+import { type Place, placeOf } from './reference.ts';
 
 /** Something that the other side can name without having been given it. */
 export interface Root {
   readonly access: Access;
+  /** Whether it has a member of that name, where that is not a matter of properties. */
+  has?(name: string): boolean;
   start(path: readonly string[]): Start | Promise<Start>;
 }
 
@@ -82,6 +87,10 @@ export class Keeper {
     operation: unknown,
     params: readonly unknown[],
   ): Outcome | Promise<Outcome> {
+    const root = typeof target === 'string' ? this.roots.get(target) : undefined;
+    const [name] = path;
+    if (operation === Operation.HAS && root?.has !== undefined && name !== undefined)
+      if (path.length === 1) return { value: root.has(name), access: root.access };
     const found = this.#find(target, path);
     if (found instanceof Promise)
       return found.then((late) => this.#carryOut(late, operation, params));
@@ -148,6 +157,24 @@ export class Keeper {
   }
 }
 
+/** What is itself a reference, to a third side: asked there. Iterations have a cursor of their own on each side. */
+function mayPassOn(owner: unknown, access: Access, operation: unknown): boolean {
+  if (operation === Operation.ITERATE || operation === Operation.SETTLE) return false;
+  return access === 'open' || owner instanceof ByReference;
+}
+
+function passOn(
+  reference: unknown,
+  place: Place,
+  name: string | undefined,
+  operation: number,
+  params: readonly unknown[],
+): unknown {
+  if (name === undefined && operation === Operation.GET) return reference;
+  const path = name === undefined ? place.path : [...place.path, name];
+  return place.caller.perform({ ...place, path }, operation, params).promise;
+}
+
 type KeepCursor = (cursor: Cursor) => number;
 
 function carryOut(
@@ -160,6 +187,9 @@ function carryOut(
   const owner = rest
     .slice(0, -1)
     .reduce((object, key) => member(object, key, 'get', access), value);
+  const elsewhere = placeOf(unmarked(owner));
+  if (elsewhere !== undefined && mayPassOn(owner, access, operation))
+    return passOn(unmarked(owner), elsewhere, last, operation as number, params);
   const get = (): unknown =>
     last === undefined ? unmarked(value) : member(owner, last, 'get', access);
   switch (operation) {
@@ -185,6 +215,8 @@ function carryOut(
       return nextOf(value, params[0]);
     case Operation.COPY:
       return copyOf(last === undefined ? value : get(), access);
+    case Operation.DISPOSE:
+      return dispose(last === undefined ? value : get(), access);
     default:
       throw noMember(operation);
   }
@@ -240,6 +272,12 @@ async function begin(
   const cursor = new Cursor(iterable);
   const [items, done] = await cursor.next(count);
   return [done ? -1 : keep(cursor), items, done];
+}
+
+async function dispose(value: unknown, access: Access): Promise<boolean> {
+  const end = disposal(value, access);
+  await end?.();
+  return end !== undefined;
 }
 
 function mayIterate(value: unknown): boolean {

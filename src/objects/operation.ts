@@ -18,6 +18,8 @@ export const Operation = {
   NEXT: 9,
   /** The value as data, by its own enumerable properties. */
   COPY: 10,
+  /** Disposes of it as `await using` does, where it has a way; the answer says whether it had. */
+  DISPOSE: 11,
 } as const;
 
 /** [call number, numbers given back, target, path, operation, params] */

@@ -3,6 +3,7 @@
  * printing it, comparing it or handing it to `JSON.stringify` asks nobody.
  */
 import { inspect } from 'node:util';
+import { prototypeByName } from '../wire/classes.ts';
 import { Operation, type ShapeName, type TargetName } from './operation.ts';
 
 /** What a proxy sends its operations to. */
@@ -113,6 +114,8 @@ const HANDLER: ProxyHandler<Target> = {
   defineProperty: () => false,
   setPrototypeOf: () => false,
   preventExtensions: () => false,
+  getPrototypeOf: (target) =>
+    prototypeByName((target[PLACE] as Place).label, 'reference') ?? Function.prototype,
   getOwnPropertyDescriptor: () => undefined,
   ownKeys: () => [],
 };
@@ -130,7 +133,11 @@ function symbolMember(place: Place, key: symbol): unknown {
     case Symbol.dispose:
       return () => place.caller.letGo(place);
     case Symbol.asyncDispose:
-      return async () => place.caller.letGo(place);
+      return async () => {
+        if (place.released === true) return;
+        await place.caller.perform(place, Operation.DISPOSE, []).promise;
+        if (place.path.length === 0) place.caller.letGo(place);
+      };
     default:
       return undefined;
   }

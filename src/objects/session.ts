@@ -187,9 +187,17 @@ export class ObjectSession {
       operation,
       asList(params),
     );
-    if (outcome instanceof Promise || !types.isPromise(outcome.value)) return outcome;
+    if (outcome instanceof Promise || !this.#isPending(outcome.value)) return outcome;
     const { access } = outcome;
-    return outcome.value.then((value) => ({ value, access }));
+    return Promise.resolve(outcome.value).then((value) => ({ value, access }));
+  }
+
+  /** A promise, or what is still to be asked of a third side. */
+  #isPending(value: unknown): boolean {
+    if (types.isPromise(value)) return true;
+    const place = placeOf(value);
+    if (place === undefined || place.caller === this.#caller) return false;
+    return place.result !== undefined || (place.path.length > 0 && place.shape !== 'root');
   }
 
   /** Whose errors may show their stacks: those of objects that are open anyway. */

@@ -16,6 +16,13 @@ type Datum =
   | ArrayBuffer
   | ArrayBufferView;
 
+/**
+ * Classes that are registered by value, so that their instances keep their type on the way: declaration merging adds
+ * yours, `interface ValueClasses { point: Point }`.
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: filled by its users.
+export interface ValueClasses {}
+
 type Fn = (...args: never[]) => unknown;
 type Ctor = abstract new (...args: never[]) => unknown;
 
@@ -25,7 +32,7 @@ type HasMethods<T> = { [K in keyof T]: T[K] extends Fn ? K : never }[keyof T] ex
   : true;
 
 /** What `await` gives for a value of type T on the far side: data as it is, behaviour as a reference. */
-export type Received<T> = T extends Datum
+export type Received<T> = T extends Datum | ValueClasses[keyof ValueClasses]
   ? T
   : T extends ReadonlyMap<unknown, unknown> | ReadonlySet<unknown> | readonly unknown[]
     ? T

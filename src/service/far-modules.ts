@@ -55,6 +55,7 @@ export function serveModules(
 ): void {
   objects.addRoot('modules', {
     access: 'open',
+    has: (specifier) => isThere(modules(), specifier),
     start: (path) => {
       const [specifier] = path;
       if (specifier === undefined) throw new TypeError('conn.modules needs the name of a module');
@@ -72,6 +73,16 @@ function whole(value: unknown): unknown {
   return (typeof value === 'object' && value !== null) || typeof value === 'function'
     ? byRef(value)
     : value;
+}
+
+/** Found, not loaded. */
+function isThere({ require }: FarModules, specifier: string): boolean {
+  try {
+    require.resolve(specifier);
+    return true;
+  } catch (error) {
+    return (error as { code?: string }).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED';
+  }
 }
 
 /** What `require` cannot give, since it awaits at its top level or has a condition for `import` alone. */

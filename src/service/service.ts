@@ -15,7 +15,7 @@ export interface ServicePeer<R = unknown> {
  * methods, properties, getters, and classes that have such a list themselves.
  */
 export class Service {
-  static readonly exposed: readonly string[] = [];
+  static readonly exposed: readonly (string | symbol)[] = [];
 
   /** A peer has come. Its calls wait for a promise that is returned here; if it rejects, they all fail with its reason. */
   onConnect(_peer: ServicePeer): void | Promise<void> {

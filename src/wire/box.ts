@@ -3,6 +3,7 @@
  * are detached. A plain tree of plain values is returned as it is, without a copy.
  */
 import { ElsewhereError, isElsewhereError } from '../base/errors.ts';
+import { nameByPrototype } from './classes.ts';
 import { MAX_KEY_BYTES, MAX_DEPTH as MAX_WIRE_DEPTH } from './guard.ts';
 import { Limit } from './message.ts';
 import { ByValue, type Referring } from './sealed.ts';
@@ -170,6 +171,8 @@ export class Boxer {
       return this.#tagged([Tag.ARRAY_BUFFER, this.#bytes(Buffer.from(value))]);
     if (ArrayBuffer.isView(value)) return this.#view(value);
     if (value instanceof ByValue) return this.#record(value.value);
+    const name = nameByPrototype(Object.getPrototypeOf(value), 'value');
+    if (name !== undefined) return this.#instance(value, name);
     const handle = this.#handle(value);
     if (handle !== undefined) return handle;
     if (
@@ -182,6 +185,14 @@ export class Boxer {
       return this.#refuse(`a ${value.constructor.name}`);
     }
     return this.#record(value);
+  }
+
+  #instance(value: object, name: string): unknown {
+    const entries = Object.keys(value).flatMap((key) => {
+      if (key === '__proto__') return this.#refuse('a key named __proto__');
+      return [key, this.#at(key, (value as Record<string, unknown>)[key])];
+    });
+    return this.#tagged([Tag.INSTANCE, name, entries]);
   }
 
   #handle(value: object): unknown {
@@ -266,8 +277,13 @@ function isPlain(value: object): boolean {
   return proto === Object.prototype || proto === null;
 }
 
-/** The builtin class an error is of: a subclass of the user's arrives as its nearest builtin. */
+/** The registered or builtin class an error is of: any other subclass of the user's arrives as its nearest. */
 function errorClass(error: Error): string {
+  let level: object | null = Object.getPrototypeOf(error);
+  for (; level !== null; level = Object.getPrototypeOf(level)) {
+    const registered = nameByPrototype(level);
+    if (registered !== undefined) return registered;
+  }
   if (error instanceof AggregateError) return 'AggregateError';
   for (const [name, Class] of Object.entries(ERRORS))
     if (name !== 'Error' && error instanceof Class) return name;

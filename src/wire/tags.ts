@@ -25,6 +25,8 @@ export const Tag = {
   SEALED: 16,
   /** [HANDLE, ...fields] a reference; only inside SEALED. */
   HANDLE: 17,
+  /** [INSTANCE, name, own properties] of a class that is registered by value. */
+  INSTANCE: 18,
 } as const;
 
 /** Classes of byte views that travel. */

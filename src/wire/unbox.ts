@@ -1,6 +1,7 @@
 /** Turns decoded msgpack back into JavaScript values. Every shape is checked: the bytes are the peer's. */
 import { ElsewhereError, type ElsewhereErrorCode } from '../base/errors.ts';
 import { Boxed, BoxedBytes } from './box.ts';
+import { prototypeByName } from './classes.ts';
 import { type Fields, Sealed } from './sealed.ts';
 import { ERRORS, MAX_STACK, Tag, VIEWS } from './tags.ts';
 
@@ -121,6 +122,8 @@ export class Unboxer {
       case Tag.HANDLE:
         if (this.#resolve === undefined) throw malformed('a reference');
         return this.#resolve(fields.slice(1));
+      case Tag.INSTANCE:
+        return Object.create(prototypeByName(text(fields[1]), 'value') ?? Object.prototype);
       case Tag.ERROR:
         return newError(text(fields[1]), text(fields[2]), fields[4]);
       default:
@@ -130,6 +133,7 @@ export class Unboxer {
 
   #fill(tag: number, fields: readonly unknown[], shell: unknown): void {
     if (tag === Tag.ERROR) return this.#fillError(shell as Error, fields);
+    if (tag === Tag.INSTANCE) return this.#fillOwn(shell as object, fields[2]);
     if (tag !== Tag.MAP && tag !== Tag.SET && tag !== Tag.ARRAY && tag !== Tag.OBJECT) return;
     const items = list(fields[1]);
     for (let i = 0; i < items.length; i++) {
@@ -140,6 +144,13 @@ export class Unboxer {
       else define(shell as object, text(items[i]), this.value(items[++i]));
     }
     if (tag === Tag.OBJECT && this.#resolve !== undefined) dropThen(shell as object);
+  }
+
+  #fillOwn(shell: object, entries: unknown): void {
+    const items = list(entries);
+    for (let i = 0; i < items.length; i += 2)
+      define(shell, text(items[i]), this.value(items[i + 1]));
+    if (this.#resolve !== undefined) dropThen(shell);
   }
 
   #fillError(error: Error, fields: readonly unknown[]): void {
@@ -163,6 +174,8 @@ export class Unboxer {
 function newError(name: string, message: string, own: unknown): Error {
   if (name === 'ElsewhereError') return new ElsewhereError(codeOf(own), message);
   if (name === 'AggregateError') return new AggregateError([], message);
+  const prototype = prototypeByName(name);
+  if (prototype instanceof Error) return Object.setPrototypeOf(new Error(message), prototype);
   // The table has no prototype, so a name such as 'constructor' finds nothing.
   const Class = ERRORS[name] ?? Error;
   return new Class(message);
