@@ -254,7 +254,7 @@ test('test_teleportation: defaults, arrows, accessors, classes, `this`', async (
 
 test('test_oneshot_server, issue220, issue44: errors of a connection that is over, and of something else on the port', async () => {
   const { near, far } = await connectPair<Shop>({ service: Shop, classic: false });
-  const slow = near.root.slow(5000);
+  const slow = near.root.slow(400);
   await near.ping();
   await far.close();
   await assert.rejects(slow, { code: /^ERR_ELSEWHERE_(CONNECTION_LOST|CLOSED)$/ } as never);
