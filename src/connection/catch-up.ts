@@ -3,6 +3,7 @@
  * lane before it; when the main lane's link is lost, the event loop that would dial it again is the one that waits.
  */
 import { Kind } from '../wire/message.ts';
+import type { BlockingLink } from './blocking.ts';
 import type { Lane } from './lane.ts';
 import { type LinkOpener, openLink } from './lasting-link.ts';
 import { readReceipt } from './receipts.ts';
@@ -26,4 +27,53 @@ export function catchUp(lane: Lane, opener: LinkOpener): void {
       link.close();
     }
   }, opener);
+}
+
+/**
+ * While the lane has no link and the event loop that dials it is blocked, what was sent there in the meantime travels on a
+ * blocking link, which stays until the lane has one of its own. The peer takes it for the lane's link; what it answers
+ * there is not read, and comes again on the next.
+ */
+export class Courier {
+  readonly #lane: Lane;
+  readonly #opener: LinkOpener;
+  #link: BlockingLink | undefined;
+
+  constructor(lane: Lane, opener: LinkOpener) {
+    this.#lane = lane;
+    this.#opener = opener;
+  }
+
+  /** Brings what no link has taken yet. Blocks; throws if there is no way. */
+  carry(): void {
+    const lane = this.#lane;
+    lane.flush();
+    if (lane.transport !== undefined || lane.sent === lane.handed) return;
+    if (this.#link === undefined) return persist(() => this.#open(), this.#opener);
+    try {
+      lane.forward((packet) => this.#link?.send(packet.kind, packet.head, packet.tail));
+    } catch {
+      // The barrier of the call makes the peer say that it lacks something.
+      this.dismiss();
+    }
+  }
+
+  #open(): void {
+    const { link, welcome } = openLink(this.#opener, this.#lane.received);
+    try {
+      this.#lane.replay(welcome.received, (packet) =>
+        link.send(packet.kind, packet.head, packet.tail),
+      );
+    } catch (error) {
+      link.close();
+      throw error;
+    }
+    this.#link = link;
+  }
+
+  /** The lane has a link again, or needs none any more. */
+  dismiss(): void {
+    this.#link?.close();
+    this.#link = undefined;
+  }
 }

@@ -128,6 +128,13 @@ export class Lane {
     return this.handed;
   }
 
+  /** Hands the packets that no transport has taken to `send`, after those that one has. */
+  forward(send: (packet: Packet) => void): void {
+    let number = this.#ring.freed;
+    for (const packet of this.#ring) if (++number > this.handed) send(packet);
+    this.handed = this.#ring.pushed;
+  }
+
   /** Whether packets of the peer are left unread, over this and later transports. */
   set paused(on: boolean) {
     this.#paused = on;
@@ -234,12 +241,11 @@ export class Lane {
 
   /**
    * The newest packet that a blocking call must not overtake: as far as we can tell the kernel has it; or it waits for the
-   * next transport, and can be brought while we block (catch-up.ts). Before the first one there is nothing to overtake.
+   * next transport, and can be brought while we block (catch-up.ts).
    */
   get handedOver(): number {
     this.flush();
-    const between = this.#transport === undefined && this.handed > 0;
-    if (between || this.#transport?.buffered === 0) this.#handedOver = this.#ring.pushed;
+    if ((this.#transport?.buffered ?? 0) === 0) this.#handedOver = this.#ring.pushed;
     return this.#handedOver;
   }
   #handedOver = 0;

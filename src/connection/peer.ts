@@ -25,6 +25,16 @@ export interface PeerEvents {
 export const BARRIER = 'session.barrier';
 export const BEHIND = 'session.behind';
 
+/** Milliseconds between words to a blocked peer that its call still waits for the main lane. */
+const REMINDER = 20;
+
+/** Calls on a sync lane that wait until `count` packets of the main lane have come. */
+interface Barrier {
+  readonly count: number;
+  readonly frames: unknown[][];
+  readonly reminder: NodeJS.Timeout;
+}
+
 /** Above this many running calls of the peer we stop reading its lane until some are done. */
 const MAX_RUNNING = 4096;
 
@@ -38,7 +48,7 @@ export class Peer implements LaneOwner {
   /** Of the lanes on which a thread of the peer is blocked. */
   readonly #episodes = new Map<Lane, Episode>();
   /** Calls on the sync lane that wait until the main lane has caught up, with the count they wait for. */
-  readonly #barriers = new Map<Lane, { count: number; frames: unknown[][] }>();
+  readonly #barriers = new Map<Lane, Barrier>();
   #lost: Error | undefined;
   /** Why the peer takes no more of our requests. */
   #unwanted: Error | undefined;
@@ -125,6 +135,7 @@ export class Peer implements LaneOwner {
       for (const call of running.values()) call.cancel();
     this.#running.clear();
     this.#episodes.clear();
+    for (const { reminder } of this.#barriers.values()) clearInterval(reminder);
     this.calls.lose(error);
     this.streams.lose(error);
   }
@@ -185,21 +196,23 @@ export class Peer implements LaneOwner {
     const count = asArgs(frame[2])[0];
     if (typeof count !== 'number') throw protocolError('a barrier without a count');
     if (count > this.main.received) {
-      this.#barriers.set(lane, { count, frames: [] });
+      const reminder = setInterval(() => this.#tellBehind(lane), REMINDER).unref();
+      this.#barriers.set(lane, { count, frames: [], reminder });
       if (this.main.transport === undefined) this.#tellBehind(lane);
     }
     return true;
   }
 
-  /** What the lane waits for cannot come: its peer, which is blocked, has to bring it. */
+  /** What the lane waits for may never come: then its peer, which is blocked, has to bring it. */
   #tellBehind(lane: Lane): void {
-    lane.postMethod([Op.NOTIFY], BEHIND, []);
+    lane.postMethod([Op.NOTIFY], BEHIND, [this.main.transport !== undefined]);
   }
 
   #releaseBarriers(): void {
     for (const [lane, barrier] of this.#barriers) {
       if (barrier.count > this.main.received) continue;
       this.#barriers.delete(lane);
+      clearInterval(barrier.reminder);
       try {
         for (const frame of barrier.frames) this.frame(lane, frame);
       } catch (error) {

@@ -17,8 +17,11 @@ export interface SyncLaneOptions extends LinkOpener {
   serve(method: string, args: unknown[]): unknown;
   /** Sequenced packets of the main lane that the kernel has: what a blocking call must not overtake. */
   barrier(): number;
-  /** Blocks until the peer has what was sent on the main lane. */
-  catchUp(): void;
+  /**
+   * The peer waits for what was sent on the main lane, whose link it has or has not: blocks until it has all, unless that
+   * comes by itself.
+   */
+  catchUp(linked: boolean): void;
   /** The session is lost, and this is why. */
   lost(error: unknown): void;
 }
@@ -177,7 +180,7 @@ export class SyncLane {
       case Op.CALL:
         return this.#serve(id, frame[2] as string, frame[3] as unknown[]);
       case Op.NOTIFY:
-        if (frame[1] === BEHIND) return this.#options.catchUp();
+        if (frame[1] === BEHIND) return this.#options.catchUp((frame[2] as unknown[])[0] === true);
         return void this.#options.serve(frame[1] as string, frame[2] as unknown[]);
       case Op.CANCEL:
         return;

@@ -65,6 +65,20 @@ export function driveHandshake<R>(
   advance();
 }
 
+/** The same as a promise. */
+export function handshakeDone<R>(
+  transport: Transport,
+  steps: Generator<HandshakeStep, R, HandshakePacket>,
+  options: DriveOptions,
+): Promise<R> {
+  return new Promise((resolve, reject) => {
+    driveHandshake(transport, steps, options, (error, result) => {
+      if (result === undefined) reject(error);
+      else resolve(result);
+    });
+  });
+}
+
 function timedOut(transport: Transport, options: DriveOptions): ElsewhereError {
   const seconds = options.timeout / 1000;
   return new ElsewhereError(

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { runDetached } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import type { BlockingLink } from '../connection/blocking.ts';
-import { catchUp } from '../connection/catch-up.ts';
+import { Courier, catchUp } from '../connection/catch-up.ts';
 import type {
   ByteStream,
   Channel,
@@ -23,7 +23,8 @@ import { Peer } from '../connection/peer.ts';
 import { isFinal, pauses } from '../connection/redial.ts';
 import { SyncLane } from '../connection/sync-lane.ts';
 import type { Transport } from '../transport/transport.ts';
-import { type DriveOptions, driveHandshake } from './drive.ts';
+import { handshakeDone } from './drive.ts';
+import { closedHere, closedNow, overtaken } from './endings.ts';
 import { clientHandshake, type LaneName, type Resumption, type Welcome } from './handshake.ts';
 import { leaveAtExit, stayAtExit } from './leave-at-exit.ts';
 import { hasEnded, selfInfo } from './self.ts';
@@ -64,12 +65,15 @@ export class NearSession implements Channel {
   readonly #options: NearSessionOptions;
   readonly #core: Peer;
   readonly #sync: SyncLane;
+  readonly #courier: Courier;
   readonly #abort = new AbortController();
   readonly #listeners = new Set<(error: Error) => void>();
   /** What each lane's last link left behind. */
   readonly #resumptions: { [K in LaneName]?: Resumption } = {};
   #state: ChannelState = 'connecting';
   #dialling: Promise<void> | undefined;
+  /** The main lane's next link, while it shakes hands. */
+  #attempt: Transport | undefined;
   #peer: PeerInfo | undefined;
   #grace: number;
   #heartbeat: Heartbeat | undefined;
@@ -89,17 +93,25 @@ export class NearSession implements Channel {
       goAway: (reason) => this.#agentLeaves(reason),
     });
     const opener = (lane: LaneName): LinkOpener => ({
-      open: () => options.dialBlocking(this.#core.main.transport),
+      open: () => {
+        // Else the agent might take an attempt that nobody can finish now for the lane's newest link.
+        if (lane === 'main') this.#attempt?.destroy();
+        return options.dialBlocking(this.#core.main.transport);
+      },
       handshake: (received) => this.#handshake(lane, received),
       // Nothing is lost yet where nobody has answered.
       patience: () => (this.#peer === undefined ? 0 : this.#grace),
       hopeless: () => this.#agentEnded(),
     });
+    this.#courier = new Courier(this.#core.main, opener('main'));
     this.#sync = new SyncLane({
       ...opener('sync'),
       serve: (method, args) => this.methods.invoke(method, args, undefined),
       barrier: () => this.#barrier(opener('main')),
-      catchUp: () => this.#catchUp(opener('main')),
+      catchUp: (linked) => {
+        // The link that the agent has may be one that we never got, or that we can't finish while we block.
+        if (!linked || this.#core.main.transport === undefined) this.#catchUp(opener('main'));
+      },
       lost: (error) => this.#end(this.#explain(error as Error)),
     });
     leaveAtExit(this);
@@ -136,9 +148,13 @@ export class NearSession implements Channel {
   async #connect(signal?: AbortSignal): Promise<void> {
     const stop =
       signal === undefined ? this.#abort.signal : AbortSignal.any([signal, this.#abort.signal]);
+    const before = this.#resumptions.main;
     try {
       await this.#dial(stop, this.#options.timeout);
     } catch (error) {
+      // A blocking call could not wait for this attempt, and made the link.
+      if (this.#reason === undefined && this.#resumptions.main !== before)
+        return this.#connect(signal);
       this.#end(error as Error);
       throw error;
     }
@@ -149,6 +165,7 @@ export class NearSession implements Channel {
     let transport: Transport | undefined;
     try {
       transport = await this.#options.dial(stop, timeout);
+      this.#attempt = transport;
       const steps = this.#handshake('main', this.#core.main.received);
       const welcome = await handshakeDone(transport, steps, {
         timeout,
@@ -161,7 +178,10 @@ export class NearSession implements Channel {
     } catch (error) {
       transport?.destroy();
       throw error;
+    } finally {
+      this.#attempt = undefined;
     }
+    this.#courier.dismiss();
     this.#state = 'up';
     this.#applyHold();
     this.#heartbeat?.stop();
@@ -223,6 +243,7 @@ export class NearSession implements Channel {
   /** The number of the newest packet on the main lane that the far side must have before a blocking call. */
   #barrier(opener: LinkOpener): number {
     const { main } = this.#core;
+    this.#courier.carry();
     const count = main.handedOver;
     if (main.transport?.stuck !== true) return count;
     this.#catchUp(opener);
@@ -363,38 +384,11 @@ export class NearSession implements Channel {
     this.#abort.abort(reason);
     this.#heartbeat?.stop();
     this.#sync.close(GOOD_BYE);
+    this.#courier.dismiss();
     this.#core.main.destroy();
     this.#core.lose(reason);
     this.#applyHold();
     for (const listener of [...this.#listeners]) listener(reason);
     this.#listeners.clear();
   }
-}
-
-function handshakeDone(
-  transport: Transport,
-  steps: Generator<HandshakeStep, Welcome, HandshakePacket>,
-  options: DriveOptions,
-): Promise<Welcome> {
-  return new Promise((resolve, reject) => {
-    driveHandshake(transport, steps, options, (error, welcome) => {
-      if (welcome === undefined) reject(error);
-      else resolve(welcome);
-    });
-  });
-}
-
-function overtaken(lane: LaneName): ElsewhereError {
-  return new ElsewhereError('ERR_ELSEWHERE_CONNECT', `another ${lane} link was faster`);
-}
-
-function closedHere(): ElsewhereError {
-  return new ElsewhereError('ERR_ELSEWHERE_CLOSED', 'the connection was closed by this side');
-}
-
-function closedNow(method: string, reason: Error): ElsewhereError {
-  return new ElsewhereError('ERR_ELSEWHERE_CLOSED', `${method} was not sent: ${reason.message}`, {
-    cause: reason,
-    maybeExecuted: false,
-  });
 }
