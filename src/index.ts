@@ -11,6 +11,7 @@ import { type ServeOptions, type Server, serveWith } from './service/serve.ts';
 export type { Change, Overlay, OverlayOptions } from '../patches/index.ts';
 export { ElsewhereError, type ElsewhereErrorCode } from './base/errors.ts';
 export type { PeerInfo } from './connection/channel.ts';
+export { type ExposedOptions, exposed } from './objects/exposure.ts';
 export { byRef, byValue, type Permissions, restricted } from './objects/marks.ts';
 export { isRemote } from './objects/reference.ts';
 export { obtain, oneway, release, remoteReflect } from './objects/remote.ts';
@@ -73,7 +74,14 @@ export {
   type ServerConnection,
   type ServerEvents,
 } from './service/serve.ts';
-export { type Exposed, Service, type ServicePeer, type ServiceSource } from './service/service.ts';
+export {
+  type Exposed,
+  type Intercept,
+  Service,
+  type ServiceCall,
+  type ServicePeer,
+  type ServiceSource,
+} from './service/service.ts';
 export { type Tracked, timed, track } from './service/tracked.ts';
 export {
   download,

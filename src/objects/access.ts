@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { ElsewhereError } from '../base/errors.ts';
+import { type Exposure, exposuresOf, isBuiltin } from './exposure.ts';
 import { ByReference, Restricted } from './marks.ts';
 
 export type Access = 'open' | 'listed';
@@ -21,14 +22,6 @@ const EMITTER: ReadonlySet<string> = new Set([
   'emit',
 ]);
 const ITERATOR: ReadonlySet<string> = new Set(['next', 'return', 'throw']);
-/** Prototypes of the language: their methods are no members of anybody's objects. */
-const BUILTIN: ReadonlySet<object | null> = new Set([
-  null,
-  ...[Object, Function, Array, Map, Set, WeakMap, WeakSet, Promise, Error, Date, RegExp].map(
-    (builtin) => builtin.prototype as object,
-  ),
-]);
-
 /** What is handed over by reference although it is data is meant to be used as what it is. */
 const CONTAINERS: ReadonlySet<object> = new Set([Array.prototype, Map.prototype, Set.prototype]);
 
@@ -40,7 +33,17 @@ export function unmarked(value: unknown): unknown {
 /** A member's value. Throws ERR_ELSEWHERE_NO_METHOD for what is absent or not exposed, with one text for both. */
 export function member(owner: unknown, key: string, use: Use, access: Access): unknown {
   check(owner, key, use, access);
-  return Reflect.get(Object(unmarked(owner)), key, unmarked(owner));
+  return Reflect.get(Object(unmarked(owner)), keyOf(owner, key), unmarked(owner));
+}
+
+/** What its class says about a member; undefined for most. */
+export function exposureOf(owner: unknown, name: string): Exposure | undefined {
+  return typeof owner === 'object' && owner !== null ? exposuresOf(owner)?.get(name) : undefined;
+}
+
+/** The member that a name of the other side means. */
+export function keyOf(owner: unknown, name: string): string | symbol {
+  return exposureOf(owner, name)?.key ?? name;
 }
 
 /** Throws unless the member may be used so. */
@@ -64,15 +67,20 @@ export function hasMember(owner: unknown, key: string, access: Access): boolean 
 export function memberNames(owner: unknown, access: Access): string[] {
   const object = unmarked(owner);
   if (object === null || object === undefined) return [];
-  const names = new Set<string>();
+  const names = new Set(access === 'open' ? [] : exposedNames(owner));
   if (access === 'open' && typeof object === 'function')
     for (const key of Object.getOwnPropertyNames(object)) names.add(key);
   let level: object | null = Object(object);
-  while (level !== null && !BUILTIN.has(level)) {
+  while (level !== null && !isBuiltin(level)) {
     for (const key of Object.getOwnPropertyNames(level)) names.add(key);
     level = Object.getPrototypeOf(level);
   }
   return [...names].filter((key) => hasMember(owner, key, access));
+}
+
+function exposedNames(owner: unknown): string[] {
+  if (typeof owner !== 'object' || owner === null) return [];
+  return [...(exposuresOf(owner)?.keys() ?? [])].filter((name) => typeof name === 'string');
 }
 
 function isListed(owner: unknown, key: string, use: Use): boolean {
@@ -80,12 +88,17 @@ function isListed(owner: unknown, key: string, use: Use): boolean {
   if (owner instanceof ByReference) return isPublic(owner.value, key);
   if (typeof owner === 'function') return false;
   if (typeof owner !== 'object' || owner === null) return false;
-  const list = exposedBy(owner);
-  if (list !== undefined) return use !== 'set' && list.has(key) && isDefined(owner, key);
+  const exposures = exposuresOf(owner);
+  if (exposures !== undefined) return isExposed(owner, exposures.get(key), use);
   if (use === 'set') return false;
   if (owner instanceof EventEmitter) return EMITTER.has(key);
   if (isIterator(owner)) return ITERATOR.has(key) && key in owner;
   return isData(owner) && Object.hasOwn(owner, key);
+}
+
+function isExposed(owner: object, exposure: Exposure | undefined, use: Use): boolean {
+  if (exposure === undefined || (use === 'set' && exposure.writable !== true)) return false;
+  return isDefined(owner, exposure.key);
 }
 
 function isPermitted({ value, get, set, call }: Restricted, key: string, use: Use): boolean {
@@ -104,36 +117,14 @@ function isPublic(object: object, key: string): boolean {
 }
 
 /** Whether the object or one of its classes has it, not the language. */
-function isDefined(object: object, key: string): boolean {
+function isDefined(object: object, key: string | symbol): boolean {
   let level: object | null = object;
-  while (level !== null && !BUILTIN.has(level)) {
+  while (level !== null && !isBuiltin(level)) {
     if (Object.hasOwn(level, key)) return true;
     level = Object.getPrototypeOf(level);
   }
   // Its own data, where the object is itself of the language: an array, a function.
   return level === object && Object.hasOwn(object, key);
-}
-
-/** Names that the classes of an object list in `static exposed`; undefined if none has such a list. */
-export function exposedBy(object: object): ReadonlySet<string> | undefined {
-  let names: Set<string> | undefined;
-  let level: object | null = Object.getPrototypeOf(object);
-  while (level !== null && !BUILTIN.has(level)) {
-    const Class: unknown = Object.getOwnPropertyDescriptor(level, 'constructor')?.value;
-    const list = typeof Class === 'function' ? listOf(Class) : undefined;
-    if (list !== undefined) {
-      names ??= new Set();
-      for (const name of list) names.add(name);
-    }
-    level = Object.getPrototypeOf(level);
-  }
-  return names;
-}
-
-/** The class's own list. */
-export function listOf(Class: object): readonly string[] | undefined {
-  const list: unknown = Object.getOwnPropertyDescriptor(Class, 'exposed')?.value;
-  return Array.isArray(list) ? list.filter((name) => typeof name === 'string') : undefined;
 }
 
 /** How `await using` ends it, where the other side may do that: everything that is open, else what lists the symbol. */
@@ -143,15 +134,14 @@ export function disposal(owner: unknown, access: Access): (() => unknown) | unde
   for (const symbol of [Symbol.asyncDispose, Symbol.dispose]) {
     const method: unknown = Reflect.get(object, symbol);
     if (typeof method !== 'function') continue;
-    if (access === 'open' || owner instanceof ByReference || listsSymbol(object, symbol))
+    if (
+      access === 'open' ||
+      owner instanceof ByReference ||
+      exposuresOf(object)?.has(symbol) === true
+    )
       return () => Reflect.apply(method, object, []);
   }
   return undefined;
-}
-
-function listsSymbol(object: object, symbol: symbol): boolean {
-  const { exposed } = Object(object.constructor) as { exposed?: unknown };
-  return Array.isArray(exposed) && exposed.includes(symbol);
 }
 
 export function isIterator(value: object): boolean {

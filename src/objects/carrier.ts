@@ -2,9 +2,10 @@
 import { Duplex, Readable, Writable } from 'node:stream';
 import { nameByPrototype } from '../wire/classes.ts';
 import { ByValue, type Fields, Referring, Sealed } from '../wire/sealed.ts';
-import { type Access, exposedBy, isIterator } from './access.ts';
+import { type Access, isIterator } from './access.ts';
 import { settlesLater } from './blocking.ts';
 import type { Export, Exports } from './exports.ts';
+import { exposuresOf } from './exposure.ts';
 import type { Imports } from './imports.ts';
 import { ByReference, Restricted } from './marks.ts';
 import { Operation, Shape, type ShapeName, type TargetName } from './operation.ts';
@@ -183,7 +184,7 @@ function shapeOf(object: object, access: Access): ShapeName | undefined {
   if (isIterator(object)) return Shape.ITERATOR;
   if (access === 'open' || isExposed(object)) return Shape.OBJECT;
   throw new TypeError(
-    `an instance of ${className(object)} exposes nothing to the other side: list names in its "static exposed", or hand over byRef(it), restricted(it, …) or byValue(it)`,
+    `an instance of ${className(object)} exposes nothing to the other side: list names in its "static exposed", mark them @exposed, or hand over byRef(it), restricted(it, …) or byValue(it)`,
   );
 }
 
@@ -194,7 +195,7 @@ function functionShape(fn: object): ShapeName {
 }
 
 function isExposed(object: object): boolean {
-  return exposedBy(object) !== undefined || 'addListener' in object;
+  return exposuresOf(object) !== undefined || 'addListener' in object;
 }
 
 function labelOf(object: object, shape: ShapeName): string {

@@ -22,6 +22,35 @@ export const Operation = {
   DISPOSE: 11,
 } as const;
 
+/** The same numbers in words, for who looks at them. */
+export const OPERATIONS: readonly OperationName[] = [
+  'get',
+  'call',
+  'construct',
+  'set',
+  'has',
+  'delete',
+  'keys',
+  'settle',
+  'iterate',
+  'next',
+  'copy',
+  'dispose',
+];
+export type OperationName =
+  | 'get'
+  | 'call'
+  | 'construct'
+  | 'set'
+  | 'has'
+  | 'delete'
+  | 'keys'
+  | 'settle'
+  | 'iterate'
+  | 'next'
+  | 'copy'
+  | 'dispose';
+
 /** [call number, numbers given back, target, path, operation, params] */
 export const DO = 'object.do';
 /** The same without an answer: [target, path, operation, params] */

@@ -13,7 +13,7 @@ import { ProxyCaller } from './caller.ts';
 import { asPath, Carrier } from './carrier.ts';
 import { Exports } from './exports.ts';
 import { Imports } from './imports.ts';
-import { Keeper, type Outcome, type Root } from './keeper.ts';
+import { type Interceptor, Keeper, type Outcome, type Root } from './keeper.ts';
 import { ABORT, DO, Operation, RELEASE, type TargetName, TELL } from './operation.ts';
 import { newReference, type Place, placeOf } from './reference.ts';
 
@@ -71,6 +71,11 @@ export class ObjectSession {
   /** Lets the other side start from here. */
   addRoot(name: string, root: Root): void {
     this.#keeper.roots.set(name, root);
+  }
+
+  /** Every request for what is not open goes through `interceptor`. */
+  intercept(interceptor: Interceptor): void {
+    this.#keeper.interceptor = interceptor;
   }
 
   /** A proxy of one of the other side's roots. */

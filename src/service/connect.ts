@@ -95,7 +95,8 @@ export function connectionOf<S>(
     release: () => session.release(),
   });
   const ended = (cleanup: (reason: Error) => void): void => void session.onClosed(cleanup);
-  if (service !== undefined) serveService(objects, service, session.id, ended);
+  if (service !== undefined)
+    serveService(objects, { source: service, peer: { id: session.id }, ended });
   ended(() => objects.end());
   return new Connection<S>(session, objects);
 }

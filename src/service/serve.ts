@@ -6,7 +6,7 @@ import { Agent, type AgentOptions } from '../session/agent.ts';
 import type { FarSession } from '../session/far-session.ts';
 import { isLoopback, parseEndpoint } from '../transport/endpoint.ts';
 import { refuseClassic, serveClassic } from './classic.ts';
-import { type ServiceSource, serveService } from './service.ts';
+import { type Intercept, type ServiceSource, serveService } from './service.ts';
 
 export interface ServeOptions extends AgentOptions {
   /**
@@ -17,6 +17,8 @@ export interface ServeOptions extends AgentOptions {
   readonly classic?: boolean;
   /** What `conn.root` is for clients. An instance is shared by all of them; of a class or a function each gets its own. */
   readonly service?: ServiceSource;
+  /** Sees each request of clients to the service before it is carried out. */
+  readonly intercept?: Intercept;
 }
 
 /** A client of an agent. */
@@ -104,11 +106,12 @@ export function newAgent(patches: readonly AnyPatch[], options: ServeOptions): A
   return new Agent(options, patches, (session) => {
     const objects = objectsOf(session);
     classic(session, objects);
-    const { service } = options;
-    if (service !== undefined)
-      serveService(objects, service, session.id, (cleanup) =>
-        session.onEnd(() => cleanup(session.core.lost ?? new Error('the session is over'))),
-      );
+    const { service: source, intercept } = options;
+    if (source === undefined) return;
+    const { id, core } = session;
+    const ended = (cleanup: (reason: Error) => void): void =>
+      session.onEnd(() => cleanup(core.lost ?? new Error('the session is over')));
+    serveService(objects, { source, intercept, peer: { id }, ended });
   });
 }
 

@@ -1,4 +1,5 @@
 /** What `conn.root` is for the other side. */
+import type { Request } from '../objects/keeper.ts';
 import type { ObjectSession } from '../objects/session.ts';
 import type { Reference } from '../objects/types.ts';
 
@@ -28,21 +29,41 @@ export class Service {
   }
 }
 
+/** What a client asks of a service, or of something that the service handed to it. */
+export interface ServiceCall extends Request {
+  readonly peer: ServicePeer;
+}
+
+/**
+ * Sees each request before it is carried out: `next()` carries it out, `next(args)` with other arguments; what is
+ * returned (or thrown) is the client's answer. For logs, audits, permissions, limits.
+ */
+export type Intercept = (
+  call: ServiceCall,
+  next: (args?: readonly unknown[]) => unknown,
+) => unknown;
+
 /** An instance is shared by all peers; of a class or a function each peer gets a service of its own. */
 export type ServiceSource = object | (new () => Service) | (() => object);
 
 /** What of a service its clients see. */
 export type Exposed<S> = Omit<S, keyof Service>;
 
+export interface ServedService {
+  readonly source: ServiceSource;
+  readonly intercept?: Intercept | undefined;
+  /** What is known of the peer. */
+  readonly peer: Omit<ServicePeer, 'root'>;
+  ended(cleanup: (reason: Error) => void): void;
+}
+
 /** Serves to one peer. */
-export function serveService(
-  objects: ObjectSession,
-  source: ServiceSource,
-  id: string,
-  ended: (cleanup: (reason: Error) => void) => void,
-): void {
-  const service = newService(source);
-  const peer: ServicePeer = { id, root: objects.root('root') as Reference };
+export function serveService(objects: ObjectSession, served: ServedService): void {
+  const { intercept, ended } = served;
+  const service = newService(served.source);
+  const peer: ServicePeer = { ...served.peer, root: objects.root('root') as Reference };
+  if (intercept !== undefined)
+    objects.intercept((request, next) => intercept({ ...request, peer }, next));
   let ready: Promise<unknown> | undefined;
   if (service instanceof Service) {
     ready = begin(service, peer);

@@ -161,7 +161,8 @@ export class Unboxer {
     if (hasCause === true) define(error, 'cause', this.value(cause), false);
     if (error instanceof AggregateError) define(error, 'errors', this.value(errors) ?? [], false);
     const stack = text(fields[3]).slice(0, MAX_STACK);
-    if (stack !== '') define(error, 'stack', stack, false);
+    // Without one of its own it must not show where it was decoded.
+    define(error, 'stack', stack === '' ? `${error.name}: ${error.message}` : stack, false);
   }
 
   #bytes(value: unknown): Buffer {

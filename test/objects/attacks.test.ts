@@ -57,7 +57,7 @@ function newVictim(): { ask(...message: unknown[]): Promise<unknown>; methods: M
     hold: () => undefined,
     release: () => undefined,
   });
-  serveService(objects, Victim, 'x', () => undefined);
+  serveService(objects, { source: Victim, peer: { id: 'x' }, ended: () => undefined });
   const lane = connectedPeers().near.main;
   let number = 0;
   const ask = async (...message: unknown[]): Promise<unknown> => {
