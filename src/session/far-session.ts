@@ -14,6 +14,7 @@ import type { AnyPatch, PolicyView, RemoteContext } from '../patch.ts';
 import type { PolicyRules } from '../security/policy.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Admission, LaneName } from './handshake.ts';
+import { LaneSecrets } from './lane-secrets.ts';
 import { sessionHeart } from './session-heart.ts';
 import { SessionPolicy } from './session-policy.ts';
 
@@ -41,8 +42,7 @@ const LATECOMERS = 2000;
 /** A lane and what proves that a new link of it is the same client's. */
 interface Seat {
   readonly lane: Lane;
-  /** The secret of the link before, then that of the newest: the client may have missed our welcome. */
-  secrets: readonly Buffer[];
+  readonly secrets: LaneSecrets;
 }
 
 export class FarSession {
@@ -116,7 +116,7 @@ export class FarSession {
 
   /** What may prove a resumption of that lane. */
   secrets(lane: LaneName): readonly Buffer[] | undefined {
-    return this.#seats.get(lane)?.secrets;
+    return this.#seats.get(lane)?.secrets.all;
   }
 
   /** Gives a lane its first link, or a new one in place of one that was lost. `welcome` is sent before anything else. Throws _PROTOCOL or _CLOSED. */
@@ -131,8 +131,7 @@ export class FarSession {
     }
     // A link that only seems to live must not receive anything more: it would not be counted.
     seat.lane.detach();
-    const { proven, next } = admission;
-    seat.secrets = proven === undefined ? [next] : [proven, next];
+    seat.secrets.add(admission.proven, admission.next);
     const welcome = admission.welcome(self, seat.lane.received, this.#grace);
     transport.send(welcome.kind, welcome.body);
     seat.lane.attach(transport, admission.received);
@@ -159,7 +158,7 @@ export class FarSession {
     if (known === undefined) {
       const seat = {
         lane: lane === 'main' ? this.core.main : new Lane('sync', this.core),
-        secrets: [],
+        secrets: new LaneSecrets(),
       };
       this.#seats.set(lane, seat);
       return seat;

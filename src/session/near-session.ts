@@ -208,7 +208,13 @@ export class NearSession implements Channel {
     const resumption = this.#resumptions[lane];
     const self = selfInfo();
     const options = { key, session: this.id, lane, self, received, resumption };
-    const welcome = yield* clientHandshake(options);
+    let welcome: Welcome;
+    try {
+      welcome = yield* clientHandshake(options);
+    } catch (error) {
+      // What was right when it began is refused where another link took the lane meanwhile.
+      throw this.#resumptions[lane] === resumption ? error : overtaken(lane);
+    }
     // While this attempt waited, another link took the lane: this one is dead, and so is its secret.
     if (this.#resumptions[lane] !== resumption) throw overtaken(lane);
     this.#resumptions[lane] = welcome.resumption;

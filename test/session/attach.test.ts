@@ -90,4 +90,26 @@ test('a session that waits for its client goes on waiting, as long as before', a
   await gone;
 });
 
+test('whichever of the links that were let in with one secret the client has heard of, it comes back', async () => {
+  const id = newId();
+  const first = await join(id, 0);
+  // A dead attempt may reach the agent after the one that its client uses.
+  const used = await join(id, 0, first.welcome.resumption);
+  const late = await join(id, 0, first.welcome.resumption);
+  const next = await join(id, 0, used.welcome.resumption);
+  // Overtaken for good: another one has been used since.
+  const refused = { code: 'ERR_ELSEWHERE_AUTH' };
+  for (const { welcome } of [first, late])
+    await assert.rejects(join(id, 0, welcome.resumption), refused);
+  for (const { transport } of [first, late, used, next]) transport.destroy();
+});
+
+test('the same holds for the first links of a lane', async () => {
+  const id = newId();
+  const used = await join(id, 0);
+  const late = await join(id, 0);
+  const next = await join(id, 0, used.welcome.resumption);
+  for (const { transport } of [late, used, next]) transport.destroy();
+});
+
 test.run();
