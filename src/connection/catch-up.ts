@@ -11,8 +11,9 @@ import { persist } from './redial.ts';
 
 /** Sends the lane's kept packets over a blocking link of its own, and returns when the peer has them. */
 export function catchUp(lane: Lane, opener: LinkOpener): void {
-  persist(() => {
+  persist((advanced) => {
     const { link, welcome } = openLink(opener, lane.received);
+    if (welcome.received > lane.acknowledged) advanced();
     try {
       const last = lane.replay(welcome.received, (packet) =>
         link.send(packet.kind, packet.head, packet.tail),

@@ -57,11 +57,12 @@ export class LastingLink {
 
   /** Opens the first link. Throws what the last attempt throws. */
   connect(): void {
-    if (!this.#connected) persist(() => this.#dial(), this.#options);
+    if (!this.#connected) persist((advanced) => this.#dial(advanced), this.#options);
   }
 
-  #dial(): void {
+  #dial(advanced: () => void): void {
     const { link, welcome } = openLink(this.#options, this.#receipts.count);
+    if (welcome.received > this.#ring.freed) advanced();
     try {
       this.#ring.free(welcome.received);
       this.#receipts.told();
@@ -115,7 +116,7 @@ export class LastingLink {
 
   #next(): BlockingPacket | undefined {
     try {
-      if (this.#link === undefined) this.#dial();
+      if (this.#link === undefined) this.#dial(() => undefined);
       return this.#link?.receive();
     } catch (error) {
       this.#recover(error);
@@ -141,7 +142,7 @@ export class LastingLink {
   #recover(reason: unknown): void {
     if (isFinal(reason)) throw reason;
     this.#drop();
-    persist(() => this.#dial(), this.#options);
+    persist((advanced) => this.#dial(advanced), this.#options);
   }
 
   /** Tells the peer, if the link still stands, that this end will not come back. It may be used until it ends. */

@@ -35,15 +35,27 @@ export interface Persistence {
 
 const clock = new Int32Array(new SharedArrayBuffer(4));
 
-/** Blocks this thread until an attempt succeeds. Throws what the last one threw. */
-export function persist(attempt: () => void, { hopeless, patience }: Persistence): void {
-  const until = performance.now() + patience();
+/**
+ * Blocks this thread until an attempt succeeds. One that calls `advanced` has brought the peer something new before it
+ * failed: the network is there, so patience and pauses begin anew. Throws what the last one threw.
+ */
+export function persist(
+  attempt: (advanced: () => void) => void,
+  { hopeless, patience }: Persistence,
+): void {
+  let until = performance.now() + patience();
+  let rests = pauses();
+  const advanced = (): void => {
+    until = performance.now() + patience();
+    rests = pauses();
+  };
   let failure: unknown;
-  for (const pause of pauses()) {
+  for (;;) {
+    const pause = rests.next().value;
     if (pause > 0 && performance.now() + pause > until) throw failure;
     if (pause > 0) Atomics.wait(clock, 0, 0, pause);
     try {
-      return attempt();
+      return attempt(advanced);
     } catch (error) {
       if (isFinal(error) || hopeless()) throw error;
       failure = error;
