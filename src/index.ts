@@ -32,6 +32,9 @@ export type {
   StdioWay,
   StdioWays,
 } from './patch.ts';
+export type { HostPort, Place } from './proxy/place.ts';
+export { type Forward, type ProxyOptions, proxy, type RunningProxy } from './proxy/proxy.ts';
+export type { ProxyEvent, ProxyStats } from './proxy/traffic.ts';
 export {
   connectByName as connect,
   discover,

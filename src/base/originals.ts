@@ -3,6 +3,8 @@
  * through these copies; replaced prototypes are, so `connectSocket` keeps the one method of them that we depend on.
  */
 import nodeChildProcess from 'node:child_process';
+import type nodeDgram from 'node:dgram';
+import type nodeDns from 'node:dns';
 import nodeFs from 'node:fs';
 import nodeHttp from 'node:http';
 import type nodeHttps from 'node:https';
@@ -12,6 +14,8 @@ import type nodeTls from 'node:tls';
 
 export interface Originals {
   readonly childProcess: typeof nodeChildProcess;
+  readonly dgram: typeof nodeDgram;
+  readonly dns: typeof nodeDns;
   readonly fs: typeof nodeFs;
   readonly http: typeof nodeHttp;
   readonly https: typeof nodeHttps;
@@ -52,7 +56,13 @@ export const originals: Originals = {
   http: { ...nodeHttp },
   net: { ...nodeNet },
   os: { ...nodeOs },
-  // Loaded by the first who needs it: TLS loads slowly, and we substitute nothing of what these two export.
+  // Loaded by the first who needs them: TLS loads slowly, and we substitute nothing of what these export but by scope.
+  get dgram() {
+    return process.getBuiltinModule('node:dgram');
+  },
+  get dns() {
+    return process.getBuiltinModule('node:dns');
+  },
   get https() {
     return process.getBuiltinModule('node:https');
   },

@@ -8,6 +8,7 @@ import { doctorCommand } from './doctor.ts';
 import { execCommand } from './exec.ts';
 import { explainCommand } from './explain.ts';
 import { pingCommand } from './ping.ts';
+import { proxyCommand } from './proxy.ts';
 import { registryCommand } from './registry.ts';
 import { replCommand } from './repl.ts';
 import { runCommand } from './run.ts';
@@ -21,6 +22,7 @@ const COMMANDS: readonly Command[] = [
   explainCommand,
   replCommand,
   cpCommand,
+  proxyCommand,
   registryCommand,
   pingCommand,
   doctorCommand,

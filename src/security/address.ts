@@ -6,10 +6,15 @@
 /** 4 or 16 bytes. */
 export type Address = readonly number[];
 
+/** The bytes as they are written: nothing that embeds another address is resolved. Undefined for what is no address. */
+export function literalBytes(text: string): Address | undefined {
+  const [bare = ''] = text.split('%');
+  return bare.includes(':') ? parseSix(bare) : parseFour(text);
+}
+
 /** A dotted quad or an IPv6 address, perhaps with a zone. Undefined for anything else: names, 2130706433, 127.1, 0177.0.0.1. */
 export function parseAddress(text: string): Address | undefined {
-  const [bare = ''] = text.split('%');
-  const bytes = bare.includes(':') ? parseSix(bare) : text === bare ? parseFour(bare) : undefined;
+  const bytes = literalBytes(text);
   return bytes === undefined ? undefined : canonical(bytes);
 }
 
@@ -74,13 +79,9 @@ export function parseNetwork(text: string): Network | undefined {
   if (length === undefined) return { address, bits: most };
   const bits = Number(length);
   return /^\d{1,3}$/.test(length) && bits <= most
-    ? { address: exact(first, address), bits }
+    ? // `0.0.0.0/0` is everything, not loopback.
+      { address: literalBytes(first) ?? address, bits }
     : undefined;
-}
-
-/** `0.0.0.0/0` is everything, not loopback. */
-function exact(text: string, address: Address): Address {
-  return (text.includes(':') ? parseSix(text) : parseFour(text)) ?? address;
 }
 
 export function isWithin(address: Address, { address: of, bits }: Network): boolean {

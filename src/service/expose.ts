@@ -3,6 +3,7 @@ import { runDetached } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import { connectSocket, originals } from '../base/originals.ts';
 import { type Remote, withRemote } from '../scope/with-remote.ts';
+import { splice } from './splice.ts';
 
 export interface ExposeOptions {
   /** The port over there. 0, the default, is any free one. */
@@ -34,17 +35,26 @@ type Socket = ReturnType<typeof connectSocket>;
  * Listens on the far side and connects whoever comes there with `to` on this side. Rejects as `server.listen` fails:
  * EADDRINUSE, EACCES (with ERR_ELSEWHERE_DENIED as cause where the agent's policy forbids it).
  */
-export async function expose(conn: Remote, options: ExposeOptions): Promise<ExposedPort> {
+export function expose(conn: Remote, options: ExposeOptions): Promise<ExposedPort> {
+  return openPort(conn, options, splice);
+}
+
+/** `joined` gets each socket that came over there, with the one that is being connected here. */
+export async function openPort(
+  conn: Remote,
+  options: ExposeOptions,
+  joined: (far: Socket, near: Socket) => void,
+): Promise<ExposedPort> {
   const target = targetOf(options.to);
   options.signal?.throwIfAborted();
   const sockets = new Set<Socket>();
-  const server = originals.net.createServer({ allowHalfOpen: true }, (near) => {
-    const local = runDetached(() => connectSocket({ ...target, allowHalfOpen: true }));
-    for (const socket of [near, local]) {
+  const server = originals.net.createServer({ allowHalfOpen: true }, (far) => {
+    const near = runDetached(() => connectSocket({ ...target, allowHalfOpen: true }));
+    for (const socket of [far, near]) {
       sockets.add(socket);
       socket.on('close', () => sockets.delete(socket));
     }
-    join(near, local);
+    joined(far, near);
   });
   await listen(conn, server, options);
   const closed = new Promise<void>((resolve) => server.once('close', resolve));
@@ -88,19 +98,4 @@ function listen(conn: Remote, server: Server, options: ExposeOptions): Promise<v
       }),
     );
   });
-}
-
-/** Each side's end and failure is the other's. */
-function join(one: Socket, other: Socket): void {
-  one.pipe(other);
-  other.pipe(one);
-  for (const [socket, peer] of [
-    [one, other],
-    [other, one],
-  ] as const) {
-    socket.on('error', () => {
-      if (peer.connecting) peer.destroy();
-      else peer.resetAndDestroy();
-    });
-  }
 }

@@ -11,6 +11,7 @@ const LAYERS = [
   'objects',
   'session',
   'service',
+  'proxy',
   'registry',
   'cli',
 ];
@@ -21,6 +22,7 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   scope: ['base', 'patch.ts', 'type connection', 'type session'],
   session: ['security', 'patch.ts'],
   service: ['security', 'patch.ts', 'scope'],
+  proxy: ['security', 'scope'],
   registry: ['security', 'patch.ts', 'scope'],
   cli: ['security', 'patch.ts', 'scope'],
 };
