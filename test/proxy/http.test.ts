@@ -127,8 +127,8 @@ async function tunnel(authority: string): Promise<net.Socket | string> {
     net.Socket,
     Buffer,
   ];
-  if (response.statusCode === 200) return socket;
   socket.unshift(head);
+  if (response.statusCode === 200) return socket;
   return `${response.statusCode} ${await text(socket)}`;
 }
 
@@ -154,7 +154,12 @@ test('an upgrade by a plain request, as WebSockets may come', async () => {
     headers: { Connection: 'Upgrade', Upgrade: 'parrot' },
   });
   request.end();
-  const [response, socket] = (await once(request, 'upgrade')) as [http.IncomingMessage, net.Socket];
+  const [response, socket, head] = (await once(request, 'upgrade')) as [
+    http.IncomingMessage,
+    net.Socket,
+    Buffer,
+  ];
+  socket.unshift(head);
   assert.equal(response.headers.upgrade, 'parrot');
   assert.equal(String(await take(socket, 6)), '/chat ');
   socket.end('hello');
