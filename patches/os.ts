@@ -5,6 +5,7 @@
  */
 import nodeOs from 'node:os';
 import { likeOriginal } from '../src/base/shape.ts';
+import { isAsStarted } from '../src/base/start-environment.ts';
 import {
   type AnyPatch,
   type CoverageTable,
@@ -48,6 +49,20 @@ export const OS_TABLE: CoverageTable = {
   devNull: 'local: a constant of this system',
 };
 
+/** Node makes these directories of the environment: where the program has set it, that is what it wants. */
+const BY_ENVIRONMENT: Readonly<Record<string, readonly string[]>> = {
+  homedir: ['HOME'],
+  tmpdir: ['TMPDIR', 'TMP', 'TEMP'],
+};
+
+function isChosen(name: string): boolean {
+  return (
+    BY_ENVIRONMENT[name]?.some((variable) => !isAsStarted(variable, ownEnvironment[variable])) ??
+    false
+  );
+}
+const ownEnvironment = process.env;
+
 /** Asked once for each connection: what a machine does not change while it runs. */
 const FIXED = new Set([
   'arch',
@@ -70,7 +85,7 @@ function local(context: LocalContext<OsApi>): void {
     if (original === undefined) continue;
     const dispatch: OsFunction = (...args) => {
       const target = context.target();
-      if (target === undefined) return original(...args);
+      if (target === undefined || isChosen(name)) return original(...args);
       if (!FIXED.has(name)) return target.callSync('fact', name, args);
       const known = fixed.get(target.connection) ?? new Map<string, unknown>();
       fixed.set(target.connection, known);

@@ -33,6 +33,8 @@ export interface ScopeView {
   readonly isDefault: boolean;
   /** The scope's working directory on the far side; relative paths start here. */
   cwd: string;
+  /** The scope's mask for what it makes on the far side; undefined: the far side's own. */
+  umask?: number | undefined;
   /** Some paths are denied. */
   readonly denies: boolean;
   /** A tree of files is walked entry by entry, so that each is asked about, or found where it is. */

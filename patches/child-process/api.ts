@@ -32,6 +32,8 @@ export interface Launch {
   readonly detached: boolean;
   readonly uid: number | null;
   readonly gid: number | null;
+  /** null: the far side's own. */
+  readonly umask: number | null;
   readonly windowsHide: boolean;
   readonly windowsVerbatimArguments: boolean;
 }

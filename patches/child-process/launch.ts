@@ -1,5 +1,6 @@
 /** From what Node's own code tells its native `spawn` to what the far side is asked. */
 import { posix, win32 } from 'node:path';
+import { isAsStarted } from '../../src/base/start-environment.ts';
 import type { ChildTarget, FarEnvironment, Launch } from './api.ts';
 import type { NativeSpawn } from './binding.ts';
 import { nameOf, OWN_SETTINGS } from './own-settings.ts';
@@ -8,8 +9,7 @@ import { nameOf, OWN_SETTINGS } from './own-settings.ts';
 const ownNode = process.execPath;
 const ownEnvironment = process.env;
 
-/** `explicit`: the caller gave an environment. */
-export function launchOf(target: ChildTarget, spawn: NativeSpawn, explicit: boolean): Launch {
+export function launchOf(target: ChildTarget, spawn: NativeSpawn): Launch {
   const isNode = spawn.file === ownNode;
   const args = spawn.args ?? [];
   const ownName = isNode && args[0] === ownNode;
@@ -18,10 +18,11 @@ export function launchOf(target: ChildTarget, spawn: NativeSpawn, explicit: bool
     args: ownName ? args.slice(1) : args,
     ownName,
     cwd: directory(target, spawn.cwd),
-    env: environment(spawn.envPairs ?? [], explicit),
+    env: environment(spawn.envPairs ?? []),
     detached: spawn.detached === true,
     uid: spawn.uid ?? null,
     gid: spawn.gid ?? null,
+    umask: target.scope.umask ?? null,
     windowsHide: spawn.windowsHide === true,
     windowsVerbatimArguments: spawn.windowsVerbatimArguments === true,
   };
@@ -37,24 +38,22 @@ function directory(target: ChildTarget, given: string | Uint8Array | undefined):
 }
 
 /**
- * The far side's own environment, and on top what the caller passes on purpose: `{ ...process.env, NAME: 'x' }` must
- * not bring this machine's PATH and HOME along. In a scope whose `process.env` is the far side's, it is exact.
+ * The far side's own environment, and on top what the program has set: `{ ...process.env, NAME: 'x' }`, or no environment
+ * at all, must not bring this machine's PATH and HOME along. In a scope whose `process.env` is the far side's, it is exact.
  */
-function environment(pairs: readonly string[], explicit: boolean): FarEnvironment {
+function environment(pairs: readonly string[]): FarEnvironment {
   // What makes children here enter the scope is of no use there, and the token is nobody's business.
   const meant = pairs.filter(
     (pair) =>
       !OWN_SETTINGS.includes(nameOf(pair)) && !(pair.startsWith('NODE_OPTIONS=') && isOwn(pair)),
   );
   if (process.env !== ownEnvironment) return { own: false, set: meant };
-  const added = meant.filter((pair) => !isOwn(pair));
-  const channel = added.filter((pair) => pair.startsWith('NODE_CHANNEL_'));
-  return { own: true, set: explicit ? added : channel };
+  return { own: true, set: meant.filter((pair) => !isOwn(pair)) };
 }
 
 function isOwn(pair: string): boolean {
   const name = nameOf(pair);
-  return ownEnvironment[name] === pair.slice(name.length + 1);
+  return isAsStarted(name, pair.slice(name.length + 1));
 }
 
 /** Arguments of a fork without the flags of this process (`--import`, `--inspect`), which Node passes on by default. */

@@ -27,8 +27,6 @@ interface Child {
 }
 
 export function childLocal(context: ChildContext): void {
-  /** True while a child is started whose environment its starter gave. */
-  let explicit = false;
   const prototype = nodeChildProcess.ChildProcess.prototype as unknown as {
     spawn(this: Child, options: SpawnOptions): unknown;
   };
@@ -38,20 +36,18 @@ export function childLocal(context: ChildContext): void {
     if (target === undefined || typeof options !== 'object' || options === null)
       return spawn.call(this, options);
     if (staysHere(context, target, options.file)) return spawn.call(this, followed(options));
-    explicit = options.env !== undefined && options.env !== null;
     if (isFork(options)) options.args = withoutOwnFlags(options.args ?? []);
     try {
       return spawn.call(this, options);
     } finally {
-      explicit = false;
       refuseHandles(this);
     }
   });
-  replaceNative(context, () => explicit);
+  replaceNative(context);
   replaceSync(context);
 }
 
-function replaceNative(context: ChildContext, explicit: () => boolean): void {
+function replaceNative(context: ChildContext): void {
   const native = processPrototype();
   const { spawn } = native;
   context.replace(native, 'spawn', function spawnProcess(this: NativeProcess, ...args: unknown[]) {
@@ -59,7 +55,7 @@ function replaceNative(context: ChildContext, explicit: () => boolean): void {
     if (target === undefined) return Reflect.apply(spawn, this, args);
     const told = readSpawnArguments(args);
     if (staysHere(context, target, told.file)) return Reflect.apply(spawn, this, args);
-    return spawnFar(target, this, told, explicit());
+    return spawnFar(target, this, told);
   });
 }
 

@@ -3,6 +3,7 @@ import { delimiter, join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { heldDescriptor } from '../../src/base/far-handles.ts';
 import { originals } from '../../src/base/originals.ts';
+import { withUmask } from '../../src/base/umask.ts';
 import type { PolicyView, RemoteContext } from '../../src/patch.ts';
 import type { Exit, FarStdio, Launch } from './api.ts';
 import {
@@ -68,7 +69,9 @@ export class Children {
     let failed: string | undefined;
     try {
       const entries = stdio.map((entry, index) => this.#native(entry, index, pipes));
-      const error = spawnNatively(handle, { ...launched(allowed), stdio: entries });
+      const error = withUmask(launch.umask ?? undefined, () =>
+        spawnNatively(handle, { ...launched(allowed), stdio: entries }),
+      );
       if (error !== 0) failed = getSystemErrorName(error);
     } catch (error) {
       discard(handle, pipes);

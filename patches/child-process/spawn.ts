@@ -9,18 +9,13 @@ import { makeRemote } from './pipe-handle.ts';
 import { lead } from './process-handle.ts';
 import { planStdio, type StdioPlan } from './stdio.ts';
 
-/** Returns 0 or a negative error number, as the native one. `explicit`: the caller gave an environment. */
-export function spawnFar(
-  target: ChildTarget,
-  handle: NativeProcess,
-  spawn: NativeSpawn,
-  explicit: boolean,
-): number {
+/** Returns 0 or a negative error number, as the native one. */
+export function spawnFar(target: ChildTarget, handle: NativeProcess, spawn: NativeSpawn): number {
   let plans: StdioPlan[];
   let answer: Spawned;
   try {
     plans = spawn.stdio.map((entry) => planStdio(target, entry));
-    answer = ask(target, spawn, plans, explicit);
+    answer = ask(target, spawn, plans);
   } catch (error) {
     // Node closes what it made only for errors that it knows as numbers.
     for (const pipe of pipes(spawn)) pipe?.close();
@@ -39,15 +34,10 @@ export function spawnFar(
   return 0;
 }
 
-function ask(
-  target: ChildTarget,
-  spawn: NativeSpawn,
-  plans: readonly StdioPlan[],
-  explicit: boolean,
-): Spawned {
+function ask(target: ChildTarget, spawn: NativeSpawn, plans: readonly StdioPlan[]): Spawned {
   const stdio = plans.map((plan) => plan.far);
   try {
-    return target.callSync('spawn', launchOf(target, spawn, explicit), stdio);
+    return target.callSync('spawn', launchOf(target, spawn), stdio);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined || knownError(code) === undefined) throw error;

@@ -45,9 +45,8 @@ function syncLaunch(
   options: SyncOptions,
   plans: readonly StdioPlan[],
 ): SyncLaunch {
-  const explicit = options.env !== undefined && options.env !== null;
   return {
-    ...launchOf(target, options, explicit),
+    ...launchOf(target, options),
     // An input of this side cannot be read while this thread waits: the child finds its end.
     stdio: plans.map(({ far, input }) => (input === undefined ? far : 'ignore')),
     input: options.stdio.map((entry) => bytesOf(entry.input)),

@@ -5,6 +5,7 @@
 import { ElsewhereError } from '../../src/base/errors.ts';
 import type { CopyOptions, FsContext } from './api.ts';
 import type { FsBinding } from './binding.ts';
+import { creationMode } from './creation.ts';
 import { withCallback } from './dispatch.ts';
 import { systemError } from './errors.ts';
 import { flagNumber, toWireFlags } from './flags.ts';
@@ -99,7 +100,7 @@ function writeJob(context: FsContext, job: Job, given: unknown): Run | Error | u
     const bytes = args === undefined ? announced?.bytes() : bytesOf(args[3]);
     if (bytes === undefined) return { target: found.target, shown, work: failing(unseen()) };
     const flags = args?.[1] ?? announced?.flags ?? 0;
-    const mode = args?.[2] ?? announced?.mode ?? 0o666;
+    const mode = creationMode(found.target, args?.[2] ?? announced?.mode ?? 0o666);
     return {
       target: found.target,
       shown,

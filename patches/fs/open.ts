@@ -1,6 +1,7 @@
 /** Opening far files: `open`, and `openFileHandle` under Node's FileHandle class. */
 import type { FsTarget, Opened } from './api.ts';
 import { takeClosing } from './closing.ts';
+import { creationMode } from './creation.ts';
 import { addFile, type FarFile, openFile, removeFile } from './descriptors.ts';
 import { type Call, promised } from './dispatch.ts';
 import { HandleBase } from './file-handle.ts';
@@ -22,7 +23,8 @@ function* openFar(path: RemotePath, flags: number, mode: number): Work<number> {
   const changes = changesOf(target);
   const closing = takeClosing(target);
   const wire = toWireFlags(flags);
-  const opened = yield* ask('open', path.path, wire, mode, readOnly, closing);
+  const made = creationMode(target, mode);
+  const opened = yield* ask('open', path.path, wire, made, readOnly, closing);
   return addFile(farFile(target, opened, readOnly, changes));
 }
 

@@ -2,6 +2,7 @@
 import { ElsewhereError } from '../../src/base/errors.ts';
 import type { FsContext, FsTarget } from './api.ts';
 import { type FsBinding, NEVER, REQUEST_INDEX } from './binding.ts';
+import { creationMode } from './creation.ts';
 import type { Call, Operation } from './dispatch.ts';
 import { hasCode } from './errors.ts';
 import { isLoaderCall, isLoading } from './loader.ts';
@@ -100,7 +101,8 @@ function* realpath(path: RemotePath, encoding: unknown): Work {
 }
 
 function* mkdir(path: RemotePath, mode: number, recursive: boolean): Work {
-  const made = yield* ask('mkdir', path.path, mode, recursive, path.prefix);
+  const bits = creationMode(path.target, mode);
+  const made = yield* ask('mkdir', path.path, bits, recursive, path.prefix);
   return made === undefined ? undefined : withoutPrefix(made, path.prefix).toString();
 }
 

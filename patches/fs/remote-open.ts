@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { type FsApi, MAX_PIECE, type Opened, SMALL, type WholeFile, type WirePath } from './api.ts';
+import { isExact, openExactly } from './creation.ts';
 import { fromWireFlags } from './flags.ts';
 import { closeQuietly, type Held } from './remote-files.ts';
 import {
@@ -56,6 +57,7 @@ export function openHandlers(held: Held, choose: Choose): Handlers<OpenApi> {
     held.checkRoom();
     const place = pathLike(path);
     const native = fromWireFlags(flags);
+    if (isExact(mode, native)) return use(openExactly(place, native, mode));
     return choose<T>(
       () => use(fs.openSync(place, native, mode)) as T,
       async () => await use(await openLater(place, native, mode)),

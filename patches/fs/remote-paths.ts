@@ -1,6 +1,7 @@
 /** The far side's operations on paths: single system calls, carried out at once. */
 import fs from 'node:fs';
 import type { FsApi } from './api.ts';
+import { makeDirectory } from './creation.ts';
 import { systemError } from './errors.ts';
 import type { Held } from './remote-files.ts';
 import {
@@ -66,7 +67,7 @@ export const changeHandlers: Handlers<Changes> = {
   mkdir(path, mode, recursive, base) {
     if (recursive && base !== '' && !fs.existsSync(base))
       throw systemError({ code: 'ENOENT', syscall: 'mkdir', path: pathLike(path).toString() });
-    const made = fs.mkdirSync(pathLike(path), { mode, recursive });
+    const made = makeDirectory(pathLike(path), mode, recursive);
     return made === undefined ? undefined : Buffer.from(made);
   },
   mkdtemp: (prefix) => fs.mkdtempSync(pathLike(prefix) as string, BYTES),

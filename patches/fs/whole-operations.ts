@@ -1,6 +1,7 @@
 /** Two blocking functions of the binding that take a path or a descriptor: text files, read or written at once. */
 import type { FsContext } from './api.ts';
 import { NEVER } from './binding.ts';
+import { creationMode } from './creation.ts';
 import { isDescriptor } from './descriptors.ts';
 import type { Call, Operation } from './dispatch.ts';
 import { type FileOperation, fileOperation, writeBytes } from './file-operations.ts';
@@ -32,12 +33,12 @@ const readFile: FileOperation = {
 const writePath: PathOperation = {
   name: 'writeFileUtf8',
   shown,
-  work: ({ path }, { args: [, data, flags, mode] }) =>
+  work: ({ path, target }, { args: [, data, flags, mode] }) =>
     ask(
       'writeFile',
       path,
       toWireFlags(flags as number),
-      mode as number,
+      creationMode(target, mode as number),
       Buffer.from(data as string),
     ),
 };

@@ -4,6 +4,7 @@
  * errors stay Node's own.
  */
 import { MAX_PIECE } from './api.ts';
+import { creationMode } from './creation.ts';
 import { addFile } from './descriptors.ts';
 import { flagNumber, onlyReads, toWireFlags } from './flags.ts';
 import { noteChange } from './open-ahead.ts';
@@ -95,7 +96,8 @@ export function* writeAtOnce(
   noteChange(path.target);
   let failure: unknown;
   try {
-    yield* ask('writeFile', path.path, toWireFlags(flags), mode, whole.bytes());
+    const bits = creationMode(path.target, mode);
+    yield* ask('writeFile', path.path, toWireFlags(flags), bits, whole.bytes());
   } catch (error) {
     if ((error as NodeJS.ErrnoException).syscall !== 'write') throw error;
     failure = error;

@@ -1,12 +1,12 @@
 /** Whose rights, and which processes: users, groups, signals. */
 import { ElsewhereError } from '../../src/base/errors.ts';
 import { likeOriginal } from '../../src/base/shape.ts';
-import type { ProcessContext } from './api.ts';
+import type { ProcessContext, ProcessTarget } from './api.ts';
 
 type AnyFunction = (...args: unknown[]) => unknown;
 type Functions = Record<string, AnyFunction | undefined>;
 
-const FACTS = ['getuid', 'geteuid', 'getgid', 'getegid', 'getgroups', 'umask'];
+const FACTS = ['getuid', 'geteuid', 'getgid', 'getegid', 'getgroups', 'umask'] as const;
 const RIGHTS = ['setuid', 'seteuid', 'setgid', 'setegid', 'setgroups', 'initgroups'];
 const functions = process as unknown as Functions;
 
@@ -15,8 +15,9 @@ export function substituteIdentity(context: ProcessContext): void {
     substitute(context, name, (original, args) => {
       const target = context.target();
       if (target === undefined) return original(...args);
-      if (args[0] !== undefined) return setMask(name, original, args[0], context);
-      return target.callSync('fact', name);
+      if (name !== 'umask') return target.callSync('fact', name);
+      const mask = target.scope.umask ?? target.callSync('fact', name);
+      return args[0] === undefined ? mask : setMask(original, args[0], target, mask);
     });
   }
   for (const name of RIGHTS) {
@@ -52,21 +53,16 @@ function isName(value: unknown): boolean {
   return typeof value === 'string' || (typeof value === 'number' && value >>> 0 === value);
 }
 
-/** Putting back the mask that is in force changes nothing; any other would be every client's. */
-function setMask(
-  name: string,
-  original: AnyFunction,
-  mask: unknown,
-  context: ProcessContext,
-): unknown {
-  const before = context.target()?.callSync('fact', name);
+/** Kept in the scope, and sent along with whatever it makes: the agent's own mask is every client's. */
+function setMask(original: AnyFunction, mask: unknown, { scope }: ProcessTarget, before: unknown) {
   const wanted =
     typeof mask === 'string' && /^[0-7]+$/.test(mask) ? Number.parseInt(mask, 8) : mask;
-  // Node's own check throws for what is no mask, and changes nothing then.
-  if (typeof wanted !== 'number' || !(wanted >= 0 && wanted < 2 ** 32 && Number.isInteger(wanted)))
-    return original(mask);
-  if ((wanted & 0o777) === before) return before;
-  throw shared('process.umask', 'give files a mode, or use fs.chmod');
+  const valid =
+    typeof wanted === 'number' && wanted >= 0 && wanted < 2 ** 32 && Number.isInteger(wanted);
+  // Node's own check throws for what is no mask, and changes nothing then. A whole program has files here, too.
+  if (!valid || scope.isDefault) original(mask);
+  scope.umask = Number(wanted) & 0o777;
+  return before;
 }
 
 function shared(what: string, instead: string): ElsewhereError {

@@ -16,7 +16,7 @@ export const PROCESS_TABLE: CoverageTable = {
   platform:
     'remote: in withRemote; under `elsewhere run` local, since programs choose native modules by it',
   arch: 'remote: as platform',
-  umask: 'remote: reading; setting throws, since the agent serves others too: give files a mode',
+  umask: 'remote: for this scope only, for what it makes on the far side',
   getuid: 'remote',
   geteuid: 'remote',
   getgid: 'remote',

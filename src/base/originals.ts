@@ -25,6 +25,7 @@ export interface Originals {
   readonly process: {
     readonly cwd: () => string;
     readonly chdir: (directory: string) => void;
+    readonly umask: (mask: number) => number;
     readonly env: NodeJS.ProcessEnv;
     readonly stdin: NodeJS.ReadStream;
     readonly stdout: NodeJS.WriteStream;
@@ -72,6 +73,7 @@ export const originals: Originals = {
   process: {
     cwd: process.cwd,
     chdir: process.chdir,
+    umask: process.umask,
     env: process.env,
     // Made at first use only: merely looking at process.stdin opens it.
     get stdin() {

@@ -1,4 +1,4 @@
-/** A scope: for each patch, where its operations go. Immutable but for its working directory. */
+/** A scope: for each patch, where its operations go. Immutable but for its working directory and its mask. */
 import { runInContext } from '../base/context.ts';
 import type { Channel } from '../connection/channel.ts';
 import type { ChildrenChoice, EnvChoice, ScopeView, StdioChoice } from '../patch.ts';
@@ -9,6 +9,7 @@ export interface ScopeInit {
   /** Patch name → where it goes; a patch that is not named is local. */
   readonly routes: ReadonlyMap<string, Channel>;
   readonly cwd: string;
+  readonly umask?: number | undefined;
   readonly stdio: StdioChoice;
   readonly env: EnvChoice;
   /** What stdio 'local' means: a capture around it, if there is one. */
@@ -30,11 +31,13 @@ export class Scope implements ScopeView {
   readonly rules: PathRules | undefined;
   readonly children: ChildrenChoice | undefined;
   cwd: string;
+  umask: number | undefined;
   readonly #targets = new Map<string, PatchTarget>();
 
   constructor(init: ScopeInit) {
     this.routes = init.routes;
     this.cwd = init.cwd;
+    this.umask = init.umask;
     this.stdio = init.stdio;
     this.env = init.env;
     this.localStdio = init.localStdio ?? 'local';

@@ -107,6 +107,7 @@ function remoteScope(channel: Channel, options: RemoteOptions, children?: Childr
   return new Scope({
     routes,
     cwd: options.cwd ?? startDirectory(outer, channel),
+    umask: startMask(outer, channel),
     stdio: stdioIn(stdioChosen ? stdio : outer?.stdio, outer),
     localStdio: outer?.localStdio,
     env: options.env ?? outer?.env ?? 'local',
@@ -134,6 +135,7 @@ function composedScope(composition: Composition): Scope {
   return new Scope({
     routes,
     cwd: files === undefined ? (outer?.cwd ?? '/') : startDirectory(outer, files),
+    umask: startMask(outer, files),
     stdio:
       composition['stdio'] === undefined
         ? (outer?.stdio ?? 'local')
@@ -160,6 +162,11 @@ function stdioIn(choice: StdioChoice | undefined, outer: Scope | undefined): Std
 /** A nested scope on the same far side starts where its surroundings are. */
 function startDirectory(outer: Scope | undefined, channel: Channel): string {
   return outer !== undefined && outer.routes.get('fs') === channel ? outer.cwd : channel.peer.cwd;
+}
+
+/** And with the mask that holds there. */
+function startMask(outer: Scope | undefined, channel: Channel | undefined): number | undefined {
+  return outer?.routes.get('fs') === channel ? outer?.umask : undefined;
 }
 
 function checkEnv(env: EnvChoice | undefined, routed: boolean): void {

@@ -12,6 +12,7 @@ export function runWithStdio<R>(streams: StdioStreams, fn: () => R): R {
   const scope = new Scope({
     routes,
     cwd: outer?.cwd ?? '/',
+    umask: outer?.umask,
     stdio: streams,
     localStdio: streams,
     env: outer?.env ?? 'local',

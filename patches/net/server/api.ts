@@ -12,6 +12,8 @@ export interface Place {
   readonly port?: number;
   /** A unix socket. */
   readonly path?: string;
+  /** The scope's mask for it; absent: the far side's own. */
+  readonly umask?: number;
   readonly backlog: number;
   readonly ipv6Only: boolean;
   readonly reusePort: boolean;

@@ -76,11 +76,13 @@ function listenThere(
 ): Parameters<Listen2> {
   const [address, port, addressType, backlog, , flags = 0] = args;
   const isPipe = addressType === -1;
+  const { umask } = target.scope;
   const place: Place = {
     backlog: backlog || 511,
     ipv6Only: (flags & IPV6_ONLY) !== 0,
     reusePort: (flags & REUSE_PORT) !== 0,
     ...(isPipe ? { path: farPath(target, String(address)) } : { port }),
+    ...(isPipe && umask !== undefined ? { umask } : {}),
     ...(isPipe || !address ? {} : { address }),
   };
   const answer = ask(server, target, place);

@@ -1,6 +1,7 @@
 /** One listening server of the far side: connections on one hand, the near side's slots for them on the other. */
 import net from 'node:net';
 import { getSystemErrorName } from 'node:util';
+import { withUmask } from '../../../src/base/umask.ts';
 import type { ByteStream, RemoteStream, StreamHandler } from '../../../src/patch.ts';
 import type { Address } from '../api.ts';
 import { addresses, relay } from '../relay.ts';
@@ -173,7 +174,7 @@ function bind(place: Place): Refused & { handle?: ServerHandle } {
     if (typeof made === 'number') return { code: getSystemErrorName(made), address: at };
     return { code: '', address: at, handle: made };
   };
-  if (path !== undefined) return attempt(path, -1);
+  if (path !== undefined) return withUmask(place.umask, () => attempt(path, -1));
   if (address !== undefined) return attempt(address, address.includes(':') ? 6 : 4);
   const six = attempt('::', 6);
   return six.handle === undefined ? attempt('0.0.0.0', 4) : six;
