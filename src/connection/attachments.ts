@@ -20,6 +20,8 @@ export class AttachmentOutbox {
   readonly #queue: Outgoing[] = [];
   readonly #data: (id: number, bytes: Uint8Array) => void;
   readonly #end: (id: number) => void;
+  /** While nothing may leave. Sending a chunk flushes frames first, which asks for another round. */
+  shut = false;
 
   constructor(data: (id: number, bytes: Uint8Array) => void, end: (id: number) => void) {
     this.#data = data;
@@ -31,6 +33,16 @@ export class AttachmentOutbox {
   }
 
   pump(writable: () => boolean): void {
+    if (this.shut) return;
+    this.shut = true;
+    try {
+      this.#send(writable);
+    } finally {
+      this.shut = false;
+    }
+  }
+
+  #send(writable: () => boolean): void {
     let next = this.#queue[0];
     while (next !== undefined && writable()) {
       const end = Math.min(next.offset + Limit.DATA, next.bytes.length);

@@ -169,7 +169,11 @@ export class Lane {
   }
 
   #append(frame: readonly unknown[]): void {
-    this.#batch.add(encodeFrame(frame, this.#detach));
+    const encoded = encodeFrame(frame, this.#detach);
+    // Adding it may send the frames before it: its attachments must not leave with them.
+    this.#outbox.shut = true;
+    this.#batch.add(encoded);
+    this.#outbox.shut = false;
   }
 
   readonly #detach = (bytes: Uint8Array): number => {
@@ -182,7 +186,6 @@ export class Lane {
   flush(): void {
     this.#batch.flush();
   }
-
   #sendFrames(body: Uint8Array): void {
     this.#transmit(Kind.RPC, body);
     if (this.writable) this.#outbox.pump(() => this.writable);

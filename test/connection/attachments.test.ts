@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { AttachmentOutbox } from '../../src/connection/attachments.ts';
 import { Limit } from '../../src/wire/message.ts';
 import { suite } from '../kit/suite.ts';
+import { call, connectedPeers } from './peers.ts';
 
 const test = suite('connection/attachments');
 
@@ -47,6 +48,16 @@ test('what the lane does not take waits for the next time', () => {
   assert.deepEqual(sent, [Limit.DATA]);
   outbox.pump(() => true);
   assert.deepEqual(sent, [Limit.DATA, 1, 0]);
+});
+
+test('a frame that no packet has room for any more leaves before its attachment', async () => {
+  const { near, far, closed } = connectedPeers();
+  far.methods.addCall('size', ([bytes]) => (bytes as Uint8Array).length);
+  // 256 frames fill a packet.
+  const sizes = Array.from({ length: 600 }, (_, n) => (n % 256 === 0 ? Limit.INLINE_BYTES + 1 : 1));
+  const calls = sizes.map((size) => call(near, 'size', Buffer.alloc(size)));
+  assert.deepEqual(await Promise.all(calls), sizes);
+  assert.deepEqual(closed, []);
 });
 
 test.run();
