@@ -22,6 +22,7 @@ import { MethodTable } from '../connection/methods.ts';
 import { Peer } from '../connection/peer.ts';
 import { isFinal, pauses } from '../connection/redial.ts';
 import { SyncLane } from '../connection/sync-lane.ts';
+import type { UserLogin } from '../security/users.ts';
 import type { Transport } from '../transport/transport.ts';
 import { handshakeDone } from './drive.ts';
 import { closedHere, closedNow, overtaken } from './endings.ts';
@@ -31,7 +32,7 @@ import { hasEnded, selfInfo } from './self.ts';
 import { sessionHeart } from './session-heart.ts';
 
 export interface NearSessionOptions {
-  readonly key: Buffer;
+  readonly key: Buffer | UserLogin;
   /** Dials the main lane; gives up after `timeout` milliseconds. */
   dial(signal: AbortSignal, timeout: number): Promise<Transport>;
   /** Dials the sync lane while blocked; told the main lane's transport when there is one. */
