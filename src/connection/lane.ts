@@ -3,8 +3,10 @@
  * acknowledged, interns method names, and moves large byte arrays ("attachments") apart from the calls that carry them.
  * It outlives its transports: what the peer did not get over one is sent over the next. It does not know what calls mean.
  */
+import { giveBack } from '../base/spare-memory.ts';
 import type { Transport, TransportEvents } from '../transport/transport.ts';
 import { decodeFrames, encodeFrame, PendingFrame } from '../wire/codec.ts';
+import { streamHead } from '../wire/frame.ts';
 import { FIRST_SEQUENCED, Kind, Limit, MAX_PACKET, Op } from '../wire/message.ts';
 import { AttachmentInbox, AttachmentOutbox } from './attachments.ts';
 import { Batch } from './batch.ts';
@@ -51,7 +53,7 @@ export class Lane {
     this.#owner = owner;
     this.#outbox = new AttachmentOutbox(
       (id, bytes) => this.#sendBulk(Kind.DATA, id, bytes),
-      (id) => this.#sendBulk(Kind.END, id),
+      (id, bytes) => this.#sendLast(id, bytes),
     );
   }
 
@@ -192,9 +194,9 @@ export class Lane {
   }
 
   /** Keeps a sequenced packet and sends it, now or with the next transport. */
-  #transmit(kind: number, head: Uint8Array, tail?: Uint8Array): void {
+  #transmit(kind: number, head: Uint8Array, tail?: Uint8Array, whole?: Uint8Array): void {
     if (this.#over) return;
-    this.#ring.push(kind, head, tail);
+    this.#ring.push(kind, head, tail, whole);
     const transport = this.#transport;
     if (transport === undefined) return;
     this.#hand(transport, kind, head, tail);
@@ -213,9 +215,13 @@ export class Lane {
 
   #sendBulk(kind: number, stream: number, bytes?: Uint8Array): void {
     this.flush();
-    const head = Buffer.allocUnsafe(4);
-    head.writeUInt32LE(stream, 0);
-    this.#transmit(kind, head, bytes);
+    this.#transmit(kind, streamHead(stream), bytes);
+  }
+
+  /** The last of an attachment: when the peer has it, it has all of `bytes`. */
+  #sendLast(stream: number, bytes: Uint8Array): void {
+    this.flush();
+    this.#transmit(Kind.END, streamHead(stream), undefined, bytes);
   }
 
   /** At most Limit.DATA bytes of a stream. */
@@ -380,8 +386,9 @@ export class Lane {
 
   #dataPacket(stream: number, bytes: Uint8Array): void {
     if (bytes.length > Limit.DATA) throw protocolError('a data packet over its limit');
-    if (this.#inbox.has(stream)) this.#inbox.data(stream, bytes);
-    else this.#owner.data(this, stream, bytes);
+    if (!this.#inbox.has(stream)) return this.#owner.data(this, stream, bytes);
+    this.#inbox.data(stream, bytes);
+    giveBack(bytes);
   }
 
   #endPacket(stream: number): void {
