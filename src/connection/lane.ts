@@ -7,7 +7,7 @@ import { giveBack } from '../base/spare-memory.ts';
 import type { Transport, TransportEvents } from '../transport/transport.ts';
 import { decodeFrames, encodeFrame, PendingFrame } from '../wire/codec.ts';
 import { streamHead } from '../wire/frame.ts';
-import { FIRST_SEQUENCED, Kind, Limit, MAX_PACKET, Op } from '../wire/message.ts';
+import { FIRST_SEQUENCED, Kind, Limit, MAX_PACKET } from '../wire/message.ts';
 import { AttachmentInbox, AttachmentOutbox } from './attachments.ts';
 import { Batch } from './batch.ts';
 import type { LaneOwner } from './lane-owner.ts';
@@ -354,22 +354,15 @@ export class Lane {
     const frames = decodeFrames(body);
     for (const frame of frames) {
       if (frame instanceof PendingFrame) {
-        this.#resolveName(frame.head);
+        this.#inNames.resolveIn(frame.head);
         this.#inbox.expect(frame, (whole) => this.#owner.frame(this, whole));
       } else {
-        this.#resolveName(frame);
+        this.#inNames.resolveIn(frame);
         this.#owner.frame(this, frame);
       }
       if (this.#over) return;
     }
     if (frames.length > 1) this.#batch.startBurst();
-  }
-
-  /** Turns the method's number into its name, or learns a new name. In the order of arrival, so before attachments come. */
-  #resolveName(frame: unknown[]): void {
-    const op = frame[0];
-    const at = op === Op.CALL || op === Op.OPEN ? 2 : op === Op.NOTIFY ? 1 : -1;
-    if (at !== -1) frame[at] = this.#inNames.resolve(frame[at]);
   }
 
   #streamPacket(kind: number, body: Uint8Array): void {

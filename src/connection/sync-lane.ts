@@ -166,9 +166,7 @@ export class SyncLane {
 
   #frames(body: Uint8Array): void {
     for (const frame of decodeFrames(body)) {
-      const head = frame instanceof PendingFrame ? frame.head : frame;
-      if (head[0] === Op.CALL) head[2] = this.#inNames.resolve(head[2]);
-      if (head[0] === Op.NOTIFY) head[1] = this.#inNames.resolve(head[1]);
+      this.#inNames.resolveIn(frame instanceof PendingFrame ? frame.head : frame);
       if (frame instanceof PendingFrame) this.#inbox.expect(frame, (whole) => this.#frame(whole));
       else this.#frame(frame);
     }
