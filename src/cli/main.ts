@@ -14,7 +14,6 @@ import { replCommand } from './repl.ts';
 import { runCommand } from './run.ts';
 import { serveCommand } from './serve.ts';
 import { ExitCode, exitCodeOf, UsageError } from './usage.ts';
-import { userCommand } from './user.ts';
 
 const COMMANDS: readonly Command[] = [
   serveCommand,
@@ -25,7 +24,6 @@ const COMMANDS: readonly Command[] = [
   cpCommand,
   proxyCommand,
   registryCommand,
-  userCommand,
   pingCommand,
   doctorCommand,
 ];

@@ -2,7 +2,6 @@
  * Large byte arrays of arguments and results. They travel as streams of their own behind the frame that names them, so
  * that no answer can hold up the link; the frame is delivered when all its attachments are there.
  */
-import { lend } from '../base/spare-memory.ts';
 import type { PendingFrame } from '../wire/codec.ts';
 import { Limit } from '../wire/message.ts';
 import { protocolError } from './protocol-error.ts';
@@ -19,15 +18,19 @@ interface Outgoing {
 /** Sends attachments in the order of their frames, a chunk at a time while the lane takes them. */
 export class AttachmentOutbox {
   readonly #queue: Outgoing[] = [];
+  readonly #chunk: () => number;
   readonly #data: (id: number, bytes: Uint8Array) => void;
-  readonly #end: (id: number, bytes: Uint8Array) => void;
+  readonly #end: (id: number) => void;
   /** While nothing may leave. Sending a chunk flushes frames first, which asks for another round. */
   shut = false;
 
+  /** `chunk`: bytes that leave at once, asked before each. */
   constructor(
     data: (id: number, bytes: Uint8Array) => void,
-    end: (id: number, bytes: Uint8Array) => void,
+    end: (id: number) => void,
+    chunk: () => number = () => Limit.DATA,
   ) {
+    this.#chunk = chunk;
     this.#data = data;
     this.#end = end;
   }
@@ -49,11 +52,11 @@ export class AttachmentOutbox {
   #send(writable: () => boolean): void {
     let next = this.#queue[0];
     while (next !== undefined && writable()) {
-      const end = Math.min(next.offset + Limit.DATA, next.bytes.length);
+      const end = Math.min(next.offset + this.#chunk(), next.bytes.length);
       this.#data(next.id, next.bytes.subarray(next.offset, end));
       next.offset = end;
       if (end < next.bytes.length) continue;
-      this.#end(next.id, next.bytes);
+      this.#end(next.id);
       this.#queue.shift();
       next = this.#queue[0];
     }
@@ -114,8 +117,8 @@ export class AttachmentInbox {
     const incoming = this.#incoming.get(id) as Incoming;
     if (incoming.received + bytes.length > incoming.length)
       throw protocolError('more than it announced');
-    // Had at the first byte; the system gives pages only as they are written, so a lie costs nothing.
-    incoming.bytes ??= lend(incoming.length);
+    // Allocated at the first byte; the system gives pages only as they are written, so a lie costs nothing.
+    incoming.bytes ??= Buffer.allocUnsafeSlow(incoming.length);
     incoming.bytes.set(bytes, incoming.received);
     incoming.received += bytes.length;
   }

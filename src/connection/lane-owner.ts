@@ -2,8 +2,8 @@ import type { Lane } from './lane.ts';
 
 /** What a lane tells the session. */
 export interface LaneOwner {
-  /** One whole frame, with its method number turned back into the name. */
-  frame(lane: Lane, frame: unknown[]): void;
+  /** One whole frame, with its method number turned back into the name; it came in at most `size` bytes. */
+  frame(lane: Lane, frame: unknown[], size: number): void;
   data(lane: Lane, stream: number, bytes: Uint8Array): void;
   credit(stream: number, bytes: number): void;
   end(stream: number): void;

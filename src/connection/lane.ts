@@ -3,21 +3,19 @@
  * acknowledged, interns method names, and moves large byte arrays ("attachments") apart from the calls that carry them.
  * It outlives its transports: what the peer did not get over one is sent over the next. It does not know what calls mean.
  */
-import { giveBack } from '../base/spare-memory.ts';
 import type { Transport, TransportEvents } from '../transport/transport.ts';
 import { decodeFrames, encodeFrame, PendingFrame } from '../wire/codec.ts';
-import { streamHead } from '../wire/frame.ts';
-import { FIRST_SEQUENCED, Kind, Limit, MAX_PACKET } from '../wire/message.ts';
+import { FIRST_SEQUENCED, Kind, MAX_PACKET, Op } from '../wire/message.ts';
 import { AttachmentInbox, AttachmentOutbox } from './attachments.ts';
 import { Batch } from './batch.ts';
 import type { LaneOwner } from './lane-owner.ts';
 import { MethodNames } from './method-names.ts';
+import { Pace } from './pace.ts';
 import { isProtocolError, protocolError } from './protocol-error.ts';
 import { Receipts, readReceipt } from './receipts.ts';
 import { type Packet, ReplayRing } from './replay-ring.ts';
+import { readStreamPacket, type StreamPacketSink, streamHead } from './stream-packets.ts';
 
-/** Bulk waits while this much is not acknowledged, so that what must be kept stays bounded. */
-const MAX_KEPT = 8 * 1024 * 1024;
 /** Takes what a transport that was replaced may still have to say. */
 const NOBODY: TransportEvents = {
   packet: () => undefined,
@@ -39,6 +37,7 @@ export class Lane {
   readonly #inbox = new AttachmentInbox();
   readonly #batch = new Batch((body) => this.#sendFrames(body));
   readonly #ring = new ReplayRing();
+  readonly #pace = new Pace();
   readonly #receipts = new Receipts((body) => this.#tell(Kind.ACK, body));
   #packets = 0;
   #streamsFirst = false;
@@ -53,7 +52,8 @@ export class Lane {
     this.#owner = owner;
     this.#outbox = new AttachmentOutbox(
       (id, bytes) => this.#sendBulk(Kind.DATA, id, bytes),
-      (id, bytes) => this.#sendLast(id, bytes),
+      (id) => this.#sendBulk(Kind.END, id),
+      () => this.chunk,
     );
   }
 
@@ -92,7 +92,13 @@ export class Lane {
 
   /** False while bulk data should wait for `drained`. RPC frames never wait. */
   get writable(): boolean {
-    return this.#transport !== undefined && !this.#congested && this.#ring.bytes < MAX_KEPT;
+    const isFull = this.#congested || this.#ring.bytes >= this.#pace.budget;
+    return this.#transport !== undefined && !isFull;
+  }
+
+  /** Bytes of bulk that should leave as one packet. */
+  get chunk(): number {
+    return this.#pace.chunk;
   }
 
   /** Throws ERR_ELSEWHERE_PROTOCOL if the peer cannot have received so many of our packets. Changes nothing. */
@@ -109,6 +115,7 @@ export class Lane {
     this.#ring.free(count);
     this.#transport = transport;
     this.#congested = false;
+    this.#pace.restart();
     // The handshake has told the peer.
     this.#receipts.told();
     transport.setLimit(MAX_PACKET);
@@ -139,6 +146,7 @@ export class Lane {
 
   /** Whether packets of the peer are left unread, over this and later transports. */
   set paused(on: boolean) {
+    if (on === this.#paused) return;
     this.#paused = on;
     if (on) this.#transport?.pause();
     else this.#transport?.resume();
@@ -194,9 +202,9 @@ export class Lane {
   }
 
   /** Keeps a sequenced packet and sends it, now or with the next transport. */
-  #transmit(kind: number, head: Uint8Array, tail?: Uint8Array, whole?: Uint8Array): void {
+  #transmit(kind: number, head: Uint8Array, tail?: Uint8Array): void {
     if (this.#over) return;
-    this.#ring.push(kind, head, tail, whole);
+    this.#ring.push(kind, head, tail);
     const transport = this.#transport;
     if (transport === undefined) return;
     this.#hand(transport, kind, head, tail);
@@ -215,13 +223,8 @@ export class Lane {
 
   #sendBulk(kind: number, stream: number, bytes?: Uint8Array): void {
     this.flush();
+    if (kind === Kind.DATA) this.#pace.left(this.nextPacket);
     this.#transmit(kind, streamHead(stream), bytes);
-  }
-
-  /** The last of an attachment: when the peer has it, it has all of `bytes`. */
-  #sendLast(stream: number, bytes: Uint8Array): void {
-    this.flush();
-    this.#transmit(Kind.END, streamHead(stream), undefined, bytes);
   }
 
   /** At most Limit.DATA bytes of a stream. */
@@ -234,10 +237,7 @@ export class Lane {
 
   sendCredit(stream: number, bytes: number): void {
     this.flush();
-    const head = Buffer.allocUnsafe(8);
-    head.writeUInt32LE(stream, 0);
-    head.writeUInt32LE(bytes, 4);
-    this.#transmit(Kind.CREDIT, head);
+    this.#transmit(Kind.CREDIT, streamHead(stream, bytes));
   }
 
   sendReset(stream: number, reason: string): void {
@@ -331,8 +331,10 @@ export class Lane {
   }
 
   #acked(body: Uint8Array): void {
-    const full = this.#ring.bytes >= MAX_KEPT;
+    const { bytes } = this.#ring;
+    const full = bytes >= this.#pace.budget;
     this.#ring.free(readReceipt(body));
+    this.#pace.acknowledged(this.#ring.freed, bytes - this.#ring.bytes, bytes);
     if (full && this.writable) this.#drained();
   }
 
@@ -342,7 +344,7 @@ export class Lane {
     try {
       if (kind === Kind.RPC) this.#frames(body);
       else if (kind === Kind.GOAWAY) this.#owner.goAway(Buffer.from(body).toString());
-      else this.#streamPacket(kind, body);
+      else readStreamPacket(kind, body, this.#sink);
       this.#owner.advanced(this);
     } finally {
       this.#batch.release();
@@ -352,42 +354,40 @@ export class Lane {
 
   #frames(body: Uint8Array): void {
     const frames = decodeFrames(body);
+    const size = body.length;
     for (const frame of frames) {
       if (frame instanceof PendingFrame) {
-        this.#inNames.resolveIn(frame.head);
-        this.#inbox.expect(frame, (whole) => this.#owner.frame(this, whole));
+        this.#resolveName(frame.head);
+        this.#inbox.expect(frame, (whole) => this.#owner.frame(this, whole, size + frame.size));
       } else {
-        this.#inNames.resolveIn(frame);
-        this.#owner.frame(this, frame);
+        this.#resolveName(frame);
+        this.#owner.frame(this, frame, size);
       }
       if (this.#over) return;
     }
     if (frames.length > 1) this.#batch.startBurst();
   }
 
-  #streamPacket(kind: number, body: Uint8Array): void {
-    if (body.length < 4) throw protocolError('a stream packet without a stream');
-    const view = Buffer.from(body.buffer, body.byteOffset, body.length);
-    const stream = view.readUInt32LE(0);
-    if (kind === Kind.DATA) this.#dataPacket(stream, view.subarray(4));
-    else if (kind === Kind.END) this.#endPacket(stream);
-    else if (kind === Kind.RESET) this.#owner.reset(stream, view.toString('utf8', 4));
-    else if (kind === Kind.CREDIT && body.length === 8)
-      this.#owner.credit(stream, view.readUInt32LE(4));
-    else throw protocolError(`a malformed stream packet (${kind})`);
+  /** Turns the method's number into its name, or learns a new name. In the order of arrival, so before attachments come. */
+  #resolveName(frame: unknown[]): void {
+    const op = frame[0];
+    const at = op === Op.CALL || op === Op.OPEN ? 2 : op === Op.NOTIFY ? 1 : -1;
+    if (at !== -1) frame[at] = this.#inNames.resolve(frame[at]);
   }
 
-  #dataPacket(stream: number, bytes: Uint8Array): void {
-    if (bytes.length > Limit.DATA) throw protocolError('a data packet over its limit');
-    if (!this.#inbox.has(stream)) return this.#owner.data(this, stream, bytes);
-    this.#inbox.data(stream, bytes);
-    giveBack(bytes);
-  }
-
-  #endPacket(stream: number): void {
-    if (this.#inbox.has(stream)) this.#inbox.end(stream);
-    else this.#owner.end(stream);
-  }
+  /** Attachments look like streams; only the frame that names them says what they are. */
+  readonly #sink: StreamPacketSink = {
+    data: (stream, bytes) => {
+      if (this.#inbox.has(stream)) this.#inbox.data(stream, bytes);
+      else this.#owner.data(this, stream, bytes);
+    },
+    end: (stream) => {
+      if (this.#inbox.has(stream)) this.#inbox.end(stream);
+      else this.#owner.end(stream);
+    },
+    reset: (stream, reason) => this.#owner.reset(stream, reason),
+    credit: (stream, bytes) => this.#owner.credit(stream, bytes),
+  };
 
   /** Streams and attachments have the first turn by turns: neither starves behind the other. */
   #drained(): void {

@@ -49,6 +49,8 @@ export class Peer implements LaneOwner {
   readonly #episodes = new Map<Lane, Episode>();
   /** Calls on the sync lane that wait until the main lane has caught up, with the count they wait for. */
   readonly #barriers = new Map<Lane, Barrier>();
+  /** Notifications that are dealt with. */
+  #unanswered = 0;
   #lost: Error | undefined;
   /** Why the peer takes no more of our requests. */
   #unwanted: Error | undefined;
@@ -146,16 +148,16 @@ export class Peer implements LaneOwner {
     return this.streams.newId();
   }
 
-  frame(lane: Lane, frame: unknown[]): void {
+  frame(lane: Lane, frame: unknown[], size: number): void {
     if (lane !== this.main && this.#heldBack(lane, frame)) return;
-    this.#dispatch(lane, frame);
+    this.#dispatch(lane, frame, size);
   }
 
   advanced(lane: Lane): void {
     if (lane === this.main && this.#barriers.size > 0) this.#releaseBarriers();
   }
 
-  #dispatch(lane: Lane, frame: unknown[]): void {
+  #dispatch(lane: Lane, frame: unknown[], size: number): void {
     switch (frame[0]) {
       case Op.CALL:
         return this.#call(lane, frame[1], frame[2] as string, frame[3]);
@@ -178,7 +180,7 @@ export class Peer implements LaneOwner {
           frame[2] as string,
         );
       case Op.SIGNAL:
-        return this.streams.signal(frame[1], frame[2]);
+        return this.streams.signal(frame[1], frame[2], size);
       default:
         throw protocolError(`an unknown frame (${String(frame[0])})`);
     }
@@ -214,7 +216,7 @@ export class Peer implements LaneOwner {
       this.#barriers.delete(lane);
       clearInterval(barrier.reminder);
       try {
-        for (const frame of barrier.frames) this.frame(lane, frame);
+        for (const frame of barrier.frames) this.frame(lane, frame, 0);
       } catch (error) {
         // What is wrong with these frames is no fault of the main lane.
         lane.destroy(error as Error);
@@ -242,10 +244,10 @@ export class Peer implements LaneOwner {
     }
     if (!isPromise(result)) return this.#finish(call, Op.RETURN, result);
     running.set(id, call);
-    if (running.size >= MAX_RUNNING) lane.paused = true;
+    this.#throttle(lane);
     const finish = (op: number, value: unknown): void => {
       if (!this.#running.get(lane)?.delete(id)) return;
-      if (running.size === MAX_RUNNING - 1) lane.paused = false;
+      this.#throttle(lane);
       this.#finish(call, op, value);
     };
     result.then(
@@ -269,6 +271,22 @@ export class Peer implements LaneOwner {
     this.#episodes.delete(lane);
   }
 
+  /** One more, or one less, of what the peer has asked for is under way. */
+  #throttle(lane: Lane): void {
+    lane.paused = this.runningOn(lane) + this.#unanswered >= MAX_RUNNING;
+  }
+
+  /** Nobody waits for it, so only we can keep too many from running. */
+  #bounded(lane: Lane, work: Promise<unknown>): void {
+    this.#unanswered++;
+    this.#throttle(lane);
+    const over = (): void => {
+      this.#unanswered--;
+      this.#throttle(lane);
+    };
+    work.then(over, over);
+  }
+
   #invoke(method: string, args: unknown[], call: IncomingCall | undefined): unknown {
     // The handler is the agent's own code: whatever scope the transport was made in, it works on this machine.
     if (currentContext() === undefined) return this.methods.invoke(method, args, call);
@@ -288,7 +306,7 @@ export class Peer implements LaneOwner {
     if (method === BARRIER) throw protocolError(`a barrier on its ${lane.name} lane`);
     try {
       const result = this.#invoke(method, asArgs(args), undefined);
-      if (isPromise(result)) result.then(undefined, () => undefined);
+      if (isPromise(result)) this.#bounded(lane, result);
     } catch {
       // A notification has no answer, so its failure has nowhere to go.
     }

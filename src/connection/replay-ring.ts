@@ -4,14 +4,11 @@
  * on the wire: both sides count them.
  */
 import { ElsewhereError } from '../base/errors.ts';
-import { sent } from '../base/spare-memory.ts';
 
 export interface Packet {
   readonly kind: number;
   readonly head: Uint8Array;
   readonly tail: Uint8Array | undefined;
-  /** What was sent in this packet and those before it, all of it. */
-  readonly whole: Uint8Array | undefined;
 }
 
 /** Gaps at the front are only closed when they are worth the copying. */
@@ -39,8 +36,8 @@ export class ReplayRing {
   }
 
   /** Keeps the packet by reference: its bytes must not change while it is here. */
-  push(kind: number, head: Uint8Array, tail: Uint8Array | undefined, whole?: Uint8Array): void {
-    this.#packets.push({ kind, head, tail, whole });
+  push(kind: number, head: Uint8Array, tail: Uint8Array | undefined): void {
+    this.#packets.push({ kind, head, tail });
     this.#bytes += head.length + (tail?.length ?? 0);
   }
 
@@ -57,8 +54,7 @@ export class ReplayRing {
   free(count: number): void {
     this.check(count);
     for (; this.#freed < count; this.#freed++) {
-      const { head, tail, whole } = this.#packets[this.#start] as Packet;
-      if (whole !== undefined) sent(whole);
+      const { head, tail } = this.#packets[this.#start] as Packet;
       this.#bytes -= head.length + (tail?.length ?? 0);
       this.#packets[this.#start++] = undefined;
     }

@@ -7,6 +7,7 @@ import type { StreamOpener } from './methods.ts';
 import { protocolError } from './protocol-error.ts';
 import { deadStream, SessionStream, type StreamPort } from './stream.ts';
 import { surface } from './surface.ts';
+import { WindowPool } from './window.ts';
 
 const MAX_STREAMS = 65_536;
 /** How many ids of ended streams are remembered, to tell late packets from foreign ones. */
@@ -24,6 +25,10 @@ export class StreamTable {
       get writable() {
         return lane.writable;
       },
+      get chunk() {
+        return lane.chunk;
+      },
+      windows: new WindowPool(),
       data: (id, bytes) => lane.sendData(id, bytes),
       signal: (id, value) => lane.post([Op.SIGNAL, id, value]),
       credit: (id, bytes) => lane.sendCredit(id, bytes),
@@ -87,8 +92,8 @@ export class StreamTable {
     this.#find(id)?.receiveReset(reason);
   }
 
-  signal(id: unknown, value: unknown): void {
-    this.#find(id as number)?.receiveSignal(value);
+  signal(id: unknown, value: unknown, size: number): void {
+    this.#find(id as number)?.receiveSignal(value, size);
   }
 
   /** Until the lane is full. The stream that filled it goes behind the others, so that each gets its turn. */

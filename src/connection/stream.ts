@@ -7,11 +7,15 @@ import { Limit } from '../wire/message.ts';
 import type { ByteStream, StreamHandler } from './channel.ts';
 import { protocolError } from './protocol-error.ts';
 import { surface } from './surface.ts';
+import { Window, WindowPool } from './window.ts';
 
 /** What a stream needs of its session. */
 export interface StreamPort {
   /** False while bulk must wait. */
   readonly writable: boolean;
+  /** Bytes that leave at once. */
+  readonly chunk: number;
+  readonly windows: WindowPool;
   data(stream: number, bytes: Uint8Array): void;
   signal(stream: number, value: unknown): void;
   credit(stream: number, bytes: number): void;
@@ -23,7 +27,6 @@ export interface StreamPort {
 
 /** `write` asks the caller to wait above this many queued bytes. */
 const HIGH_WATER = 256 * 1024;
-const CHUNK = 64 * 1024;
 const NOTHING = new Uint8Array(0);
 
 type Outgoing =
@@ -35,7 +38,10 @@ type Outgoing =
   | { readonly kind: 'signal'; readonly value: unknown }
   | { readonly kind: 'end' };
 
-type Incoming = { readonly bytes: Uint8Array } | { readonly value: unknown } | 'end';
+type Incoming =
+  | { readonly bytes: Uint8Array }
+  | { readonly value: unknown; readonly size: number }
+  | 'end';
 
 export class SessionStream implements ByteStream {
   readonly id: number;
@@ -46,8 +52,7 @@ export class SessionStream implements ByteStream {
   #credit: number = Limit.STREAM_WINDOW;
   #needDrain = false;
   #inbox: Incoming[] = [];
-  #inboxBytes = 0;
-  #consumed = 0;
+  readonly #window: Window;
   #paused = false;
   #ending = false;
   #localEnded = false;
@@ -59,6 +64,7 @@ export class SessionStream implements ByteStream {
     this.id = id;
     this.#port = port;
     this.#handler = handler;
+    this.#window = new Window(port.windows);
   }
 
   get buffered(): number {
@@ -138,7 +144,7 @@ export class SessionStream implements ByteStream {
   /** One round of a bytes entry; true when it has left whole. */
   #sendChunk(entry: Outgoing & { kind: 'bytes' }): boolean {
     while (entry.bytes.length > 0) {
-      const size = Math.min(entry.bytes.length, this.#credit, CHUNK);
+      const size = Math.min(entry.bytes.length, this.#credit, this.#port.chunk);
       if (size === 0 || !this.#port.writable) return false;
       this.#port.data(this.id, entry.bytes.subarray(0, size));
       this.#credit -= size;
@@ -169,28 +175,26 @@ export class SessionStream implements ByteStream {
   // What the session tells us.
 
   receiveData(bytes: Uint8Array): void {
-    this.#inboxBytes += bytes.length;
-    if (this.#inboxBytes + this.#consumed > Limit.STREAM_WINDOW) {
-      throw protocolError('more than its credit on a stream');
-    }
-    this.#receive({ bytes });
+    if (!this.#window.allows(bytes.length)) throw protocolError('more than its credit on a stream');
+    this.#receive({ bytes }, bytes.length);
   }
 
-  receiveSignal(value: unknown): void {
-    this.#receive({ value });
+  /** `size`: bytes that the value came in, at most. */
+  receiveSignal(value: unknown, size: number): void {
+    this.#receive({ value, size }, size);
   }
 
   receiveEnd(): void {
-    this.#receive('end');
+    this.#receive('end', 0);
     this.#endReceived = true;
   }
 
   receiveCredit(bytes: number): void {
     this.#credit += bytes;
-    if (this.#credit > Limit.STREAM_WINDOW) {
+    if (this.#credit > Limit.LARGEST_WINDOW) {
       throw new ElsewhereError(
         'ERR_ELSEWHERE_PROTOCOL',
-        'the peer broke the protocol: it granted more credit than the window',
+        'the peer broke the protocol: it granted more credit than the largest window',
       );
     }
     this.pump();
@@ -208,13 +212,22 @@ export class SessionStream implements ByteStream {
     this.#finish(error);
   }
 
-  #receive(item: Incoming): void {
+  #receive(item: Incoming, size: number): void {
     if (this.#over) return;
     if (this.#endReceived) {
       throw protocolError('something behind the end of a stream');
     }
+    const isSignal = item !== 'end' && 'value' in item;
+    const fits = this.#window.came(size, isSignal);
     this.#inbox.push(item);
     if (this.#inbox.length === 1) this.#deliver();
+    if (!fits && this.#inbox.length > 0) this.#overflow();
+  }
+
+  /** Nothing can be taken back of what streams may send; the one that brought too much pays. */
+  #overflow(): void {
+    this.#port.reset(this.id, 'ENOBUFS');
+    this.#finish(overflowed());
   }
 
   #deliver(): void {
@@ -236,15 +249,12 @@ export class SessionStream implements ByteStream {
       handler.end();
       this.#closeIfDone();
     } else if ('value' in item) {
+      this.#window.take(item.size, true);
       handler.signal?.(item.value);
     } else {
-      this.#inboxBytes -= item.bytes.length;
-      this.#consumed += item.bytes.length;
       // Accounting first: a handler that throws must not cost the stream its credit.
-      if (this.#consumed >= Limit.STREAM_WINDOW / 2) {
-        this.#port.credit(this.id, this.#consumed);
-        this.#consumed = 0;
-      }
+      const credit = this.#window.take(item.bytes.length, false);
+      if (credit > 0) this.#port.credit(this.id, credit);
       handler.data(item.bytes);
     }
   }
@@ -266,6 +276,7 @@ export class SessionStream implements ByteStream {
     this.#queue = [];
     this.#queued = 0;
     this.#inbox = [];
+    this.#window.close();
     const handler = this.#handler;
     process.nextTick(() => {
       for (const entry of dropped) if (entry.kind === 'bytes') entry.done?.(error ?? resetByUs());
@@ -278,11 +289,20 @@ function resetByUs(): Error {
   return new ElsewhereError('ERR_ELSEWHERE_CLOSED', 'the stream was reset on this side');
 }
 
+function overflowed(): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_LIMIT',
+    `the streams of this connection hold more than ${Limit.HELD} bytes that nobody reads: read them, or end some`,
+  );
+}
+
 /** A stream that was refused before it began, for callers that expect one all the same. */
 export function deadStream(id: number, error: Error, handler: StreamHandler): ByteStream {
   process.nextTick(() => handler.closed(error));
   const port: StreamPort = {
     writable: false,
+    chunk: 0,
+    windows: new WindowPool(),
     data: () => undefined,
     signal: () => undefined,
     credit: () => undefined,

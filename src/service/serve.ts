@@ -4,7 +4,6 @@ import { ObjectSession } from '../objects/session.ts';
 import type { AnyPatch } from '../patch.ts';
 import { Agent, type AgentOptions } from '../session/agent.ts';
 import type { FarSession } from '../session/far-session.ts';
-import type { Login } from '../session/keyring.ts';
 import { isLoopback, parseEndpoint } from '../transport/endpoint.ts';
 import { refuseClassic, serveClassic } from './classic.ts';
 import { type Intercept, type ServiceSource, serveService } from './service.ts';
@@ -26,7 +25,6 @@ export interface ServeOptions extends AgentOptions {
 export interface ServerConnection {
   readonly id: string;
   readonly peer: FarSession['peer'];
-  readonly login: Login;
 }
 
 export interface ServerEvents {
@@ -39,15 +37,9 @@ export interface ServerEvents {
 export class Server {
   readonly #agent: Agent;
   readonly #before: (() => Promise<void>)[] = [];
-  /** Settles when the server has closed; never rejects. */
-  readonly closed: Promise<void>;
-  #settle: () => void = () => undefined;
 
   constructor(agent: Agent) {
     this.#agent = agent;
-    this.closed = new Promise((resolve) => {
-      this.#settle = resolve;
-    });
   }
 
   /** Paste it into `connect`: it carries the token in its fragment, which never travels. */
@@ -60,7 +52,7 @@ export class Server {
   }
 
   get connections(): readonly ServerConnection[] {
-    return this.#agent.sessions.map(({ id, peer, login }) => ({ id, peer, login }));
+    return this.#agent.sessions.map(({ id, peer }) => ({ id, peer }));
   }
 
   on<K extends keyof ServerEvents>(event: K, listener: (...args: ServerEvents[K]) => void): this {
@@ -92,7 +84,6 @@ export class Server {
   async close({ drain = 0 }: { readonly drain?: number } = {}): Promise<void> {
     for (const work of this.#before.splice(0)) await work();
     await this.#agent.close(drain);
-    this.#settle();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -107,9 +98,7 @@ export async function serveWith(
 ): Promise<Server> {
   const agent = newAgent(patches, options);
   await agent.listen(options);
-  const server = new Server(agent);
-  if (options.once === true) server.on('disconnect', () => void server.close());
-  return server;
+  return new Server(agent);
 }
 
 export function newAgent(patches: readonly AnyPatch[], options: ServeOptions): Agent {
@@ -119,10 +108,10 @@ export function newAgent(patches: readonly AnyPatch[], options: ServeOptions): A
     classic(session, objects);
     const { service: source, intercept } = options;
     if (source === undefined) return;
-    const { id, core, login } = session;
+    const { id, core } = session;
     const ended = (cleanup: (reason: Error) => void): void =>
       session.onEnd(() => cleanup(core.lost ?? new Error('the session is over')));
-    serveService(objects, { source, intercept, peer: { id, login }, ended });
+    serveService(objects, { source, intercept, peer: { id }, ended });
   });
 }
 

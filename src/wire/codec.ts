@@ -60,6 +60,11 @@ export class PendingFrame {
     this.attachments = attachments;
   }
 
+  /** Bytes of all attachments, as announced. */
+  get size(): number {
+    return this.attachments.reduce((sum, { length }) => sum + length, 0);
+  }
+
   /** The whole frame. */
   complete(bytes: ReadonlyMap<number, Uint8Array>): unknown[] {
     const fetch = (id: number): Buffer => bytes.get(id) as Buffer;

@@ -68,7 +68,13 @@ export const Limit = {
   /** One such byte array: Node's own largest read is 2 GiB, ours goes in pieces. */
   ATTACHMENT: 1_073_741_824,
   /** What a sender may have in flight on a stream before the first CREDIT. */
-  STREAM_WINDOW: 1_048_576,
+  STREAM_WINDOW: 262_144,
+  /** The most that CREDIT may make of it. */
+  LARGEST_WINDOW: 8_388_608,
+  /** What all windows of a connection may have grown by together. */
+  GROWN_WINDOWS: 33_554_432,
+  /** What all streams of a connection may hold for readers that are stalled: a stream that brings more is reset. */
+  HELD: 268_435_456,
 } as const;
 
 /** The largest packet of any kind: [kind u8] and a DATA body, or an RPC body. */

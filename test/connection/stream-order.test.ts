@@ -96,7 +96,7 @@ for (const [what, send] of [
 for (const [what, send] of [
   ['data for a stream that never was', (near) => near.main.sendData(99, Buffer.of(1))],
   ['a stream packet without a stream', (near) => near.main.sendReset(98, '')],
-  ['credit beyond the window', (near) => near.main.sendCredit(1, 1)],
+  ['credit beyond the largest window', (near) => near.main.sendCredit(1, Limit.LARGEST_WINDOW)],
   [
     'a stream with an id of the other side',
     (near) => near.main.postMethod([Op.OPEN, 2], 'tube', []),
@@ -156,6 +156,7 @@ test('streams that have much to send take turns at a lane that takes little', ()
     get writable() {
       return room > 0;
     },
+    chunk: 65_536,
     sendData: (id: number) => {
       room--;
       turns.push(id);
