@@ -93,6 +93,7 @@ export {
   upload,
   uploadModule,
 } from './service/transfer.ts';
+export type { AuthOptions, Credentials, Login } from './session/keyring.ts';
 
 export { type ClassOptions, registerClass } from './wire/classes.ts';
 

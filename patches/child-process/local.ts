@@ -7,6 +7,7 @@ import { ElsewhereError } from '../../src/base/errors.ts';
 import { nodeBinding } from '../../src/base/node-binding.ts';
 import type { ChildContext } from './api.ts';
 import { type NativeProcess, processPrototype, readSpawnArguments } from './binding.ts';
+import { runWithFarFiles, spawnWithFarFiles } from './far-files.ts';
 import { following, staysHere } from './following.ts';
 import { withoutOwnFlags } from './launch.ts';
 import { spawnFar } from './spawn.ts';
@@ -54,7 +55,8 @@ function replaceNative(context: ChildContext): void {
     const target = context.target();
     if (target === undefined) return Reflect.apply(spawn, this, args);
     const told = readSpawnArguments(args);
-    if (staysHere(context, target, told.file)) return Reflect.apply(spawn, this, args);
+    if (staysHere(context, target, told.file))
+      return spawnWithFarFiles(this, told) ?? Reflect.apply(spawn, this, args);
     return spawnFar(target, this, told);
   });
 }
@@ -67,7 +69,8 @@ function replaceSync(context: ChildContext): void {
   context.replace(binding, 'spawn', (options: SyncOptions) => {
     const target = context.target();
     if (target === undefined) return spawn.call(binding, options);
-    if (staysHere(context, target, options.file)) return spawn.call(binding, followed(options));
+    if (staysHere(context, target, options.file))
+      return runWithFarFiles(followed(options), (given) => spawn.call(binding, given));
     return runFar(target, options);
   });
 }

@@ -42,7 +42,6 @@ export class FarPipe implements StreamHandler {
   #delivering = false;
   #finished = false;
   #closed = false;
-  #given = false;
   #broken: string | undefined;
   /** Writes that have not left yet; those with a request are owed an answer. */
   #writes: (Request | undefined)[] = [];
@@ -68,7 +67,7 @@ export class FarPipe implements StreamHandler {
   readStart(): number {
     this.#reading = true;
     // Not yet: in this turn the pipe may still be given to another child.
-    if (this.#stream === undefined) process.nextTick(() => this.#openUnlessGiven());
+    if (this.#stream === undefined) process.nextTick(() => this.#openIfReading());
     this.#pump();
     this.#settleHold();
     return 0;
@@ -84,7 +83,7 @@ export class FarPipe implements StreamHandler {
     const state = streamState();
     state.streamBaseState[state.kBytesWritten] = bytes.length;
     state.streamBaseState[state.kLastWriteWasAsync] = 0;
-    if (this.#closed || this.#given) return errnoOf('EBADF');
+    if (this.#closed) return errnoOf('EBADF');
     if (this.#broken !== undefined) return errnoOf(this.#broken);
     this.bytesWritten += bytes.length;
     const room = this.#open().write(bytes, this.#left);
@@ -95,7 +94,7 @@ export class FarPipe implements StreamHandler {
   }
 
   shutdown(request: Request): number {
-    if (this.#closed || this.#given) return errnoOf('ENOTCONN');
+    if (this.#closed) return errnoOf('ENOTCONN');
     this.#shutdown = request;
     if (this.#broken === undefined) this.#open().signal('shutdown');
     else this.#shutdownDone(0);
@@ -109,7 +108,7 @@ export class FarPipe implements StreamHandler {
     this.#reading = false;
     this.#inbox = [];
     if (this.#stream !== undefined) this.#stream.end();
-    else if (this.far !== undefined && !this.#given && this.target.alive)
+    else if (this.far !== undefined && this.target.alive)
       this.target.notify('drop', this.far.child, this.far.index);
     this.#nativeClose.call(this.#handle, done);
     const owed = this.#writes.filter((request) => request !== undefined);
@@ -133,15 +132,16 @@ export class FarPipe implements StreamHandler {
     return this.#writes.length === 0 ? 0 : (this.#stream?.buffered ?? 0);
   }
 
-  /** Makes the pipe another far child's: false if something may have been read or written here already. */
+  /**
+   * For another far child, which gets an end of its own. Undefined if something may have been read or written here already.
+   * Node stops reading such a pipe; whoever reads or writes it later shares it with that child.
+   */
   give(): FarEnd | undefined {
-    if (this.#stream !== undefined || this.#closed) return undefined;
-    this.#given = true;
-    return this.far;
+    return this.#stream !== undefined || this.#closed ? undefined : this.far;
   }
 
-  #openUnlessGiven(): void {
-    if (!this.#given && !this.#closed && this.far !== undefined) this.#open();
+  #openIfReading(): void {
+    if (this.#reading && !this.#closed && this.far !== undefined) this.#open();
   }
 
   #open(): ByteStream {

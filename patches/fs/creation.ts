@@ -13,9 +13,9 @@ export function creationMode({ scope }: FsTarget, mode: number): number {
   return scope.umask === undefined ? mode : -1 - (mode & 0o7777 & ~scope.umask);
 }
 
-/** The exact bits that a mode on the wire stands for; undefined: this process's mask decides. */
-function exactBits(mode: number): number | undefined {
-  return mode < 0 ? -1 - mode : undefined;
+/** The bits of a mode on the wire. */
+export function bitsOf(mode: number): number {
+  return mode < 0 ? -1 - mode : mode;
 }
 
 /** True if the mode cannot be left to a thread that opens the file. */
@@ -26,7 +26,7 @@ export function isExact(mode: number, flags: number): boolean {
 /** What was not there is given its bits after it was made: so nothing that others share is touched. */
 export function openExactly(path: fs.PathLike, flags: number, mode: number): number {
   const { O_CREAT, O_EXCL } = fs.constants;
-  const bits = exactBits(mode) ?? mode;
+  const bits = bitsOf(mode);
   try {
     const descriptor = fs.openSync(path, flags | O_EXCL, bits);
     fs.fchmodSync(descriptor, bits);
@@ -49,9 +49,9 @@ export function makeDirectory(
   mode: number,
   recursive: boolean,
 ): string | undefined {
-  const bits = exactBits(mode);
-  const made = fs.mkdirSync(path, { mode: bits ?? mode, recursive });
-  if (bits === undefined || (recursive && made === undefined)) return made;
+  const bits = bitsOf(mode);
+  const made = fs.mkdirSync(path, { mode: bits, recursive });
+  if (mode >= 0 || (recursive && made === undefined)) return made;
   const first = recursive ? resolve(String(made)) : undefined;
   for (let at = recursive ? resolve(String(path)) : path; ; at = dirname(String(at))) {
     // Set-group-id is the directory's above.

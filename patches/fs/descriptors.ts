@@ -15,6 +15,8 @@ export interface FarFile {
   readonly id: number;
   /** For a regular file that is only read, as long as nobody else shares its position. */
   reader: Reader | undefined;
+  /** How many descriptors it has: it is closed with the last. */
+  numbers: number;
   /** Opened for reading only: closing it cannot fail, and needs no answer. */
   readonly readOnly: boolean;
 }
@@ -40,6 +42,12 @@ export function addFile(file: OpenFile): number {
   const slot = free.pop() ?? slots.length;
   slots[slot] = file;
   return FIRST + slot;
+}
+
+/** As dup(2). */
+export function duplicate(file: FarFile): number {
+  file.numbers++;
+  return addFile(file);
 }
 
 export function openFile(descriptor: number): OpenFile | undefined {

@@ -130,8 +130,8 @@ export function promised(task: Task): Promise<unknown> {
   return new Promise((resolve, reject) => {
     runLater(task, (error, value, atOnce) => {
       const settle = (): void => (error === undefined ? resolve(value) : reject(error));
-      // A promise's reactions never run inside the call, so what is known settles it at once.
-      if (atOnce) settle();
+      // Node's take a turn at least, and a signal may abort what follows in it.
+      if (atOnce) deliverLater(settle);
       else deliverInTurn(settle);
     });
   });

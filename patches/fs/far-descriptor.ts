@@ -1,6 +1,6 @@
 /** Open far files for other patches, which use them over there. */
 import type { FarDescriptor } from '../../src/base/far-handles.ts';
-import { openFile } from './descriptors.ts';
+import { duplicate, openFile } from './descriptors.ts';
 
 export function farFileOf(descriptor: number): FarDescriptor | undefined {
   const file = openFile(descriptor);
@@ -13,5 +13,5 @@ export function farFileOf(descriptor: number): FarDescriptor | undefined {
     file.reader = undefined;
     if (reader.position > 0) target.callSync('advance', id, reader.position);
   };
-  return { connection: target.connection, id, settle };
+  return { connection: target.connection, id, settle, duplicate: () => duplicate(file) };
 }

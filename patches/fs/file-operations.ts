@@ -155,6 +155,8 @@ const close: FileOperation = {
   syscall: 'close',
   reads: true,
   work: (file) => {
+    file.numbers--;
+    if (file.numbers > 0) return known(undefined);
     if (!file.readOnly) return ask('close', file.id);
     closeLater(file.target, file.id);
     return known(undefined);

@@ -35,7 +35,7 @@ function farFile(target: FsTarget, opened: Opened, readOnly: boolean, changes: n
     stats === undefined
       ? undefined
       : new Reader(target, id, new OpenAhead(target, stats, head, changes));
-  return { kind: 'far', target, id, reader, readOnly };
+  return { kind: 'far', target, id, reader, numbers: 1, readOnly };
 }
 
 /** `fs.writeFile` opens first, and what follows is known: then all is done in one call. */

@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import type { FsContext } from './api.ts';
+import { openBlob } from './blob.ts';
 import { flagNumber } from './flags.ts';
 import { isLoading } from './loader.ts';
 import { planned } from './path-operations.ts';
@@ -15,8 +16,6 @@ import {
   replaceFunction,
   type TaskOf,
 } from './public-forms.ts';
-import { readWhole } from './read-file.ts';
-import type { Work } from './work.ts';
 import { announce, wholeWrite } from './write-file.ts';
 
 export function replacePublic(context: FsContext): void {
@@ -62,14 +61,9 @@ function blobTask(context: FsContext): TaskOf {
     return planned(context, shown, () => {
       const path = remotePath(context, given, 'openAsBlob');
       if (path === undefined) return undefined;
-      return { target: path.target, shown, work: blob(readWhole(path, flagNumber('r')), type) };
+      return { target: path.target, shown, work: openBlob(path, flagNumber('r'), type) };
     });
   };
-}
-
-/** Read now, not when it is used: a blob cannot be made to ask the far side later. */
-function* blob(bytes: Work<Buffer>, type: string): Work<Blob> {
-  return new Blob([yield* bytes], { type });
 }
 
 interface Disposable {

@@ -2,6 +2,7 @@
  * Whole files in one round trip: `readFileSync` with an encoding, and `fs.readFile` with a callback, whose steps Node
  * keeps in a ReadFileContext. The promise form needs nothing of this: what comes along with `open` is enough.
  */
+import { giveBack } from '../../src/base/spare-memory.ts';
 import type { Opened } from './api.ts';
 import type { Request } from './binding.ts';
 import { closeLater } from './closing.ts';
@@ -33,7 +34,8 @@ export function* readRest(file: FarFile): Work<Buffer> {
   const bytes = reader.ahead.fresh()
     ? reader.ahead.read(Number.POSITIVE_INFINITY, reader.position)
     : undefined;
-  const rest = bytes === undefined ? yield* drain(file.id, reader.position, 0) : asBuffer(bytes);
+  const left = Math.max(0, reader.size - reader.position);
+  const rest = bytes === undefined ? yield* drain(file.id, reader.position, left) : asBuffer(bytes);
   reader.position += rest.length;
   return rest;
 }
@@ -41,16 +43,28 @@ export function* readRest(file: FarFile): Work<Buffer> {
 /** Piece by piece, as neither side should hold more than it must. `size` is what is expected, 0 if unknown. */
 function* drain(id: number, position: number, size: number): Work<Buffer> {
   if (size > IO_MAX) throw tooLarge(size);
-  const pieces: Uint8Array[] = [];
+  let whole: Buffer | undefined;
   let total = 0;
   for (let end = false; !end; ) {
     const [bytes, last] = yield* ask('drain', id, position < 0 ? -1 : position + total);
-    pieces.push(bytes);
+    if (last && total === 0) return asBuffer(bytes);
+    if (total + bytes.length > IO_MAX) throw tooLarge(total + bytes.length);
+    whole = withRoom(whole, total, Math.max(size, total + bytes.length));
+    whole.set(bytes, total);
+    giveBack(bytes);
     total += bytes.length;
-    if (total > IO_MAX) throw tooLarge(total);
     end = last;
   }
-  return pieces.length === 1 ? asBuffer(pieces[0] as Uint8Array) : Buffer.concat(pieces, total);
+  return (whole as Buffer).subarray(0, total);
+}
+
+/** The same bytes in memory for `size` at least; twice as much as before where the size was not known. */
+function withRoom(whole: Buffer | undefined, used: number, size: number): Buffer {
+  if (whole === undefined) return Buffer.allocUnsafeSlow(size);
+  if (size <= whole.length) return whole;
+  const larger = Buffer.allocUnsafeSlow(Math.max(size, 2 * whole.length));
+  whole.copy(larger, 0, 0, used);
+  return larger;
 }
 
 function tooLarge(size: number): Error {

@@ -2,6 +2,7 @@
  * A far regular file that is only read. Its position is kept here, so that every read says where; small reads in a row
  * are answered from a larger piece, and reads in a row that need not block are asked for ahead of the program.
  */
+import { giveBack } from '../../src/base/spare-memory.ts';
 import type { FsTarget } from './api.ts';
 import { changesOf, type OpenAhead } from './open-ahead.ts';
 import type { Arrival } from './work.ts';
@@ -57,7 +58,8 @@ export class Reader {
   readonly ahead: OpenAhead;
   readonly #target: FsTarget;
   readonly #id: number;
-  readonly #size: number;
+  /** What the file had when it was opened. */
+  readonly size: number;
   #pieces: Piece[] = [];
   #changes = 0;
   /** Where the last read ended, and how many began where the one before ended. */
@@ -68,7 +70,7 @@ export class Reader {
     this.#target = target;
     this.#id = id;
     this.ahead = ahead;
-    this.#size = Number(ahead.stats[8]);
+    this.size = Number(ahead.stats[8]);
   }
 
   /** Notes a read before it is carried out; what was foreseen wrongly is dropped. */
@@ -87,9 +89,15 @@ export class Reader {
 
   /** The piece that holds this place; those before it are no longer needed. */
   pieceAt(from: number): Piece | undefined {
-    while (this.#pieces[0] !== undefined && this.#pieces[0].end <= from) this.#pieces.shift();
+    while (this.#pieces[0] !== undefined && this.#pieces[0].end <= from) this.#drop();
     const first = this.#pieces[0];
     return first !== undefined && first.start <= from ? first : undefined;
+  }
+
+  /** Lets go of the first piece; what was read from it has been copied. */
+  #drop(): void {
+    const bytes = this.#pieces.shift()?.bytes;
+    if (bytes !== undefined) giveBack(bytes);
   }
 
   keep(piece: Piece): void {
@@ -105,7 +113,7 @@ export class Reader {
     const size = Math.max(PIECE, length);
     let start = Math.max(from, this.#pieces.at(-1)?.end ?? 0);
     const depth = Math.min(DEPTH, this.#row);
-    while (this.#pieces.length < depth && start < this.#size) {
+    while (this.#pieces.length < depth && start < this.size) {
       const piece = new Piece(start, size);
       this.#pieces.push(piece);
       start += size;

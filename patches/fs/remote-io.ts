@@ -1,6 +1,7 @@
 /** Reading and writing on the far side: at once for small pieces of regular files, else in the thread pool. */
 import fs from 'node:fs';
 import { promisify } from 'node:util';
+import { lendUntilSent, sent } from '../../src/base/spare-memory.ts';
 import { MAX_PIECE, SMALL } from './api.ts';
 import type { HeldFile } from './remote-files.ts';
 
@@ -45,7 +46,7 @@ export function read(
     },
     () =>
       busy(file, async () => {
-        const bytes = Buffer.allocUnsafeSlow(length);
+        const bytes = lendUntilSent(length);
         const { bytesRead } = await readLater(
           file.descriptor,
           bytes,
@@ -53,10 +54,18 @@ export function read(
           length,
           at as number | null,
         );
-        return bytes.subarray(0, bytesRead);
+        return filled(bytes, bytesRead);
       }),
     atOnce(file, length),
   );
+}
+
+/** What was read. A little of it travels in the answer itself, and need not hold the memory. */
+function filled(bytes: Buffer, count: number): Uint8Array {
+  if (count > SMALL) return bytes.subarray(0, count);
+  const part = Buffer.from(bytes.subarray(0, count));
+  sent(bytes);
+  return part;
 }
 
 /** Moves the file's position, which only reading does. */
@@ -111,7 +120,7 @@ const UNKNOWN = 1024 * 1024;
 function roomFor(descriptor: number): Buffer {
   const { size } = fs.fstatSync(descriptor);
   // One byte more than there is, to see the end in the same go. Pipes and files of /proc say that they are empty.
-  return Buffer.allocUnsafeSlow(size === 0 ? UNKNOWN : Math.min(MAX_PIECE, size + 1));
+  return lendUntilSent(size === 0 ? UNKNOWN : Math.min(MAX_PIECE, size + 1));
 }
 
 /** From a position on (-1: the current one): at most MAX_PIECE, and whether the end was reached. */
@@ -120,7 +129,7 @@ export function drainNow(descriptor: number, position: number): [Uint8Array, boo
   for (let total = 0; total < bytes.length; ) {
     const at = position < 0 ? null : position + total;
     const read = fs.readSync(descriptor, bytes, total, bytes.length - total, at);
-    if (read === 0) return [bytes.subarray(0, total), true];
+    if (read === 0) return [filled(bytes, total), true];
     total += read;
   }
   return [bytes, false];
@@ -133,7 +142,7 @@ export async function drainLater(file: HeldFile, position: number): Promise<[Uin
     for (let total = 0; total < bytes.length; ) {
       const at = position < 0 ? null : position + total;
       const { bytesRead } = await readLater(descriptor, bytes, total, bytes.length - total, at);
-      if (bytesRead === 0) return [bytes.subarray(0, total), true] as [Uint8Array, boolean];
+      if (bytesRead === 0) return [filled(bytes, total), true] as [Uint8Array, boolean];
       total += bytesRead;
     }
     return [bytes, false] as [Uint8Array, boolean];

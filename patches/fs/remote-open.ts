@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { type FsApi, MAX_PIECE, type Opened, SMALL, type WholeFile, type WirePath } from './api.ts';
-import { isExact, openExactly } from './creation.ts';
+import { bitsOf, isExact, openExactly } from './creation.ts';
 import { fromWireFlags } from './flags.ts';
 import { closeQuietly, type Held } from './remote-files.ts';
 import {
@@ -58,9 +58,10 @@ export function openHandlers(held: Held, choose: Choose): Handlers<OpenApi> {
     const place = pathLike(path);
     const native = fromWireFlags(flags);
     if (isExact(mode, native)) return use(openExactly(place, native, mode));
+    const bits = bitsOf(mode);
     return choose<T>(
-      () => use(fs.openSync(place, native, mode)) as T,
-      async () => await use(await openLater(place, native, mode)),
+      () => use(fs.openSync(place, native, bits)) as T,
+      async () => await use(await openLater(place, native, bits)),
       opensAtOnce(path),
     );
   };

@@ -10,6 +10,8 @@ export interface FarDescriptor {
   readonly id: number;
   /** Moves the far file's position to where the program believes it to be. */
   settle(): void;
+  /** Another descriptor of the same open file, to be closed by itself. */
+  duplicate(): number;
 }
 
 type Lookup<K, V> = (key: K) => V | undefined;

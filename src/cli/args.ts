@@ -1,8 +1,7 @@
 /** Options of the commands, by node:util's parser. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { ElsewhereError } from '../base/errors.ts';
-import { originals } from '../base/originals.ts';
 import type { PathOptions } from '../scope/path-rules.ts';
+import { readPrivateFile } from '../session/private-file.ts';
 import { UsageError } from './usage.ts';
 
 export type OptionTable = NonNullable<ParseArgsConfig['options']>;
@@ -67,16 +66,7 @@ export function agentUrl(given: string | undefined): string {
 
 /** Reads a token from a file that only its owner may read. */
 export function readTokenFile(file: string): string {
-  const { fs } = originals;
-  const stat = fs.statSync(file);
-  const foreign = process.getuid !== undefined && stat.uid !== process.getuid();
-  if (process.platform !== 'win32' && ((stat.mode & 0o077) !== 0 || foreign)) {
-    throw new ElsewhereError(
-      'ERR_ELSEWHERE_DENIED',
-      `${file} can be read by others: make it yours alone (chmod 600 ${file})`,
-    );
-  }
-  return fs.readFileSync(file, 'utf8').trim();
+  return readPrivateFile(file).trim();
 }
 
 /** The token for `connect`, if the line names a file; otherwise the URL or the environment has it. */

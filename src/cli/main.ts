@@ -14,6 +14,7 @@ import { replCommand } from './repl.ts';
 import { runCommand } from './run.ts';
 import { serveCommand } from './serve.ts';
 import { ExitCode, exitCodeOf, UsageError } from './usage.ts';
+import { userCommand } from './user.ts';
 
 const COMMANDS: readonly Command[] = [
   serveCommand,
@@ -24,6 +25,7 @@ const COMMANDS: readonly Command[] = [
   cpCommand,
   proxyCommand,
   registryCommand,
+  userCommand,
   pingCommand,
   doctorCommand,
 ];

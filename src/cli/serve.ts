@@ -21,6 +21,8 @@ import { UsageError } from './usage.ts';
 const OPTIONS: OptionTable = {
   listen: { type: 'string' },
   'token-file': { type: 'string' },
+  users: { type: 'string' },
+  'max-connections': { type: 'string' },
   classic: { type: 'boolean' },
   'no-classic': { type: 'boolean' },
   read: { type: 'string', multiple: true },
@@ -50,6 +52,8 @@ const HELP = `elsewhere serve: lets authenticated clients use this machine's fil
                      wss://HOST:PORT and tls://HOST:PORT with a certificate, also beyond this machine
   --token-file FILE  the token; made with a random one if it does not exist. Must be yours alone (mode 600).
                      Without it a random token is made and printed as part of the URL.
+  --users FILE       also lets in the users of this file, made by \`elsewhere user add\`: ws://NAME@HOST:PORT/#PASSWORD
+  --max-connections N   more clients at once are refused
   --no-classic       clients may not run code here (eval, execute, run)
   --read DIR         with any of these five clients may do only what they list (each is repeatable), and run no
   --write DIR        code here unless --classic says so: files below DIR (symbolic links count as what they lead
@@ -84,17 +88,35 @@ export const serveCommand: Command = {
       ...(listen === undefined ? {} : { listen }),
       ...(file === undefined ? {} : { token: tokenFrom(file) }),
       ...permissions(values),
+      ...admission(values),
       insecure: values['insecure'] === true,
       ...tlsOf(values),
       ...graceOf(optional(values['grace'])),
     });
     // Before the URL is known to anybody: who reads it may already send a signal.
-    const ended = untilEnd(server, values['once'] === true, pipes);
+    const ended = untilEnd(server, pipes);
     if (pipes !== undefined) return ended;
     announce(server, values['json'] === true, file);
     return ended;
   },
 };
+
+/** Who else may come in, and how many. */
+function admission(
+  values: ParsedLine['values'],
+): Pick<ServeOptions, 'auth' | 'maxConnections' | 'once'> {
+  const [users, many] = [optional(values['users']), optional(values['max-connections'])];
+  const maxConnections = Number(many);
+  if (many !== undefined && !(Number.isInteger(maxConnections) && maxConnections > 0))
+    throw new UsageError(
+      `--max-connections needs a whole number from 1, not ${JSON.stringify(many)}`,
+    );
+  return {
+    ...(users === undefined ? {} : { auth: { users } }),
+    ...(many === undefined ? {} : { maxConnections }),
+    once: values['once'] === true,
+  };
+}
 
 /** Any rule makes a policy; without one all is allowed. */
 function permissions(values: ParsedLine['values']): Pick<ServeOptions, 'classic' | 'policy'> {
@@ -159,7 +181,7 @@ function announce(server: Server, json: boolean, tokenFile: string | undefined):
   );
 }
 
-function untilEnd(server: Server, once: boolean, pipes: PipePair | undefined): Promise<number> {
+function untilEnd(server: Server, pipes: PipePair | undefined): Promise<number> {
   return new Promise((resolve, reject) => {
     let ending = false;
     const end = (): void => {
@@ -169,7 +191,8 @@ function untilEnd(server: Server, once: boolean, pipes: PipePair | undefined): P
     };
     process.on('SIGINT', end);
     process.on('SIGTERM', end);
-    if (once) server.on('disconnect', end);
+    // With --once it closes by itself.
+    void server.closed.then(() => resolve(0));
     pipes?.input.on('close', end);
   });
 }

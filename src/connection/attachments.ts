@@ -2,6 +2,7 @@
  * Large byte arrays of arguments and results. They travel as streams of their own behind the frame that names them, so
  * that no answer can hold up the link; the frame is delivered when all its attachments are there.
  */
+import { lend } from '../base/spare-memory.ts';
 import type { PendingFrame } from '../wire/codec.ts';
 import { Limit } from '../wire/message.ts';
 import { protocolError } from './protocol-error.ts';
@@ -20,14 +21,14 @@ export class AttachmentOutbox {
   readonly #queue: Outgoing[] = [];
   readonly #chunk: () => number;
   readonly #data: (id: number, bytes: Uint8Array) => void;
-  readonly #end: (id: number) => void;
+  readonly #end: (id: number, bytes: Uint8Array) => void;
   /** While nothing may leave. Sending a chunk flushes frames first, which asks for another round. */
   shut = false;
 
   /** `chunk`: bytes that leave at once, asked before each. */
   constructor(
     data: (id: number, bytes: Uint8Array) => void,
-    end: (id: number) => void,
+    end: (id: number, bytes: Uint8Array) => void,
     chunk: () => number = () => Limit.DATA,
   ) {
     this.#chunk = chunk;
@@ -56,7 +57,7 @@ export class AttachmentOutbox {
       this.#data(next.id, next.bytes.subarray(next.offset, end));
       next.offset = end;
       if (end < next.bytes.length) continue;
-      this.#end(next.id);
+      this.#end(next.id, next.bytes);
       this.#queue.shift();
       next = this.#queue[0];
     }
@@ -117,8 +118,8 @@ export class AttachmentInbox {
     const incoming = this.#incoming.get(id) as Incoming;
     if (incoming.received + bytes.length > incoming.length)
       throw protocolError('more than it announced');
-    // Allocated at the first byte; the system gives pages only as they are written, so a lie costs nothing.
-    incoming.bytes ??= Buffer.allocUnsafeSlow(incoming.length);
+    // Had at the first byte; the system gives pages only as they are written, so a lie costs nothing.
+    incoming.bytes ??= lend(incoming.length);
     incoming.bytes.set(bytes, incoming.received);
     incoming.received += bytes.length;
   }

@@ -3,9 +3,11 @@
  * acknowledged, interns method names, and moves large byte arrays ("attachments") apart from the calls that carry them.
  * It outlives its transports: what the peer did not get over one is sent over the next. It does not know what calls mean.
  */
+import { giveBack } from '../base/spare-memory.ts';
 import type { Transport, TransportEvents } from '../transport/transport.ts';
 import { decodeFrames, encodeFrame, PendingFrame } from '../wire/codec.ts';
-import { FIRST_SEQUENCED, Kind, MAX_PACKET, Op } from '../wire/message.ts';
+import { streamHead } from '../wire/frame.ts';
+import { FIRST_SEQUENCED, Kind, MAX_PACKET } from '../wire/message.ts';
 import { AttachmentInbox, AttachmentOutbox } from './attachments.ts';
 import { Batch } from './batch.ts';
 import type { LaneOwner } from './lane-owner.ts';
@@ -14,7 +16,7 @@ import { Pace } from './pace.ts';
 import { isProtocolError, protocolError } from './protocol-error.ts';
 import { Receipts, readReceipt } from './receipts.ts';
 import { type Packet, ReplayRing } from './replay-ring.ts';
-import { readStreamPacket, type StreamPacketSink, streamHead } from './stream-packets.ts';
+import { readStreamPacket, type StreamPacketSink } from './stream-packets.ts';
 
 /** Takes what a transport that was replaced may still have to say. */
 const NOBODY: TransportEvents = {
@@ -37,7 +39,7 @@ export class Lane {
   readonly #inbox = new AttachmentInbox();
   readonly #batch = new Batch((body) => this.#sendFrames(body));
   readonly #ring = new ReplayRing();
-  readonly #pace = new Pace();
+  readonly pace: Pace = new Pace();
   readonly #receipts = new Receipts((body) => this.#tell(Kind.ACK, body));
   #packets = 0;
   #streamsFirst = false;
@@ -52,8 +54,8 @@ export class Lane {
     this.#owner = owner;
     this.#outbox = new AttachmentOutbox(
       (id, bytes) => this.#sendBulk(Kind.DATA, id, bytes),
-      (id) => this.#sendBulk(Kind.END, id),
-      () => this.chunk,
+      (id, bytes) => this.#sendLast(id, bytes),
+      () => this.pace.chunk,
     );
   }
 
@@ -92,13 +94,8 @@ export class Lane {
 
   /** False while bulk data should wait for `drained`. RPC frames never wait. */
   get writable(): boolean {
-    const isFull = this.#congested || this.#ring.bytes >= this.#pace.budget;
+    const isFull = this.#congested || this.#ring.bytes >= this.pace.budget;
     return this.#transport !== undefined && !isFull;
-  }
-
-  /** Bytes of bulk that should leave as one packet. */
-  get chunk(): number {
-    return this.#pace.chunk;
   }
 
   /** Throws ERR_ELSEWHERE_PROTOCOL if the peer cannot have received so many of our packets. Changes nothing. */
@@ -115,7 +112,7 @@ export class Lane {
     this.#ring.free(count);
     this.#transport = transport;
     this.#congested = false;
-    this.#pace.restart();
+    this.pace.restart();
     // The handshake has told the peer.
     this.#receipts.told();
     transport.setLimit(MAX_PACKET);
@@ -202,9 +199,9 @@ export class Lane {
   }
 
   /** Keeps a sequenced packet and sends it, now or with the next transport. */
-  #transmit(kind: number, head: Uint8Array, tail?: Uint8Array): void {
+  #transmit(kind: number, head: Uint8Array, tail?: Uint8Array, whole?: Uint8Array): void {
     if (this.#over) return;
-    this.#ring.push(kind, head, tail);
+    this.#ring.push(kind, head, tail, whole);
     const transport = this.#transport;
     if (transport === undefined) return;
     this.#hand(transport, kind, head, tail);
@@ -223,8 +220,14 @@ export class Lane {
 
   #sendBulk(kind: number, stream: number, bytes?: Uint8Array): void {
     this.flush();
-    if (kind === Kind.DATA) this.#pace.left(this.nextPacket);
+    if (kind === Kind.DATA) this.pace.left(this.nextPacket);
     this.#transmit(kind, streamHead(stream), bytes);
+  }
+
+  /** The last of an attachment: when the peer has it, it has all of `bytes`. */
+  #sendLast(stream: number, bytes: Uint8Array): void {
+    this.flush();
+    this.#transmit(Kind.END, streamHead(stream), undefined, bytes);
   }
 
   /** At most Limit.DATA bytes of a stream. */
@@ -332,9 +335,9 @@ export class Lane {
 
   #acked(body: Uint8Array): void {
     const { bytes } = this.#ring;
-    const full = bytes >= this.#pace.budget;
+    const full = bytes >= this.pace.budget;
     this.#ring.free(readReceipt(body));
-    this.#pace.acknowledged(this.#ring.freed, bytes - this.#ring.bytes, bytes);
+    this.pace.acknowledged(this.#ring.freed, bytes - this.#ring.bytes, bytes);
     if (full && this.writable) this.#drained();
   }
 
@@ -357,10 +360,10 @@ export class Lane {
     const size = body.length;
     for (const frame of frames) {
       if (frame instanceof PendingFrame) {
-        this.#resolveName(frame.head);
+        this.#inNames.resolveIn(frame.head);
         this.#inbox.expect(frame, (whole) => this.#owner.frame(this, whole, size + frame.size));
       } else {
-        this.#resolveName(frame);
+        this.#inNames.resolveIn(frame);
         this.#owner.frame(this, frame, size);
       }
       if (this.#over) return;
@@ -368,18 +371,12 @@ export class Lane {
     if (frames.length > 1) this.#batch.startBurst();
   }
 
-  /** Turns the method's number into its name, or learns a new name. In the order of arrival, so before attachments come. */
-  #resolveName(frame: unknown[]): void {
-    const op = frame[0];
-    const at = op === Op.CALL || op === Op.OPEN ? 2 : op === Op.NOTIFY ? 1 : -1;
-    if (at !== -1) frame[at] = this.#inNames.resolve(frame[at]);
-  }
-
   /** Attachments look like streams; only the frame that names them says what they are. */
   readonly #sink: StreamPacketSink = {
     data: (stream, bytes) => {
-      if (this.#inbox.has(stream)) this.#inbox.data(stream, bytes);
-      else this.#owner.data(this, stream, bytes);
+      if (!this.#inbox.has(stream)) return this.#owner.data(this, stream, bytes);
+      this.#inbox.data(stream, bytes);
+      giveBack(bytes);
     },
     end: (stream) => {
       if (this.#inbox.has(stream)) this.#inbox.end(stream);

@@ -1,5 +1,6 @@
 /** Method names of one direction of a lane: the string travels once, from then on its number in the order of first use. */
 import { ElsewhereError } from '../base/errors.ts';
+import { Op } from '../wire/message.ts';
 
 const MAX_NAMES = 4096;
 const MAX_NAME_LENGTH = 256;
@@ -20,8 +21,17 @@ export class MethodNames {
       this.#numbers.set(name, this.#numbers.size);
   }
 
-  /** For the receiver: the name behind what the sender's `intern` gave. Throws ERR_ELSEWHERE_PROTOCOL. */
-  resolve(method: unknown): string {
+  /**
+   * For the receiver: puts the name in the place of its number, or learns a new one. In the order of arrival, so before
+   * attachments come. Throws ERR_ELSEWHERE_PROTOCOL.
+   */
+  resolveIn(frame: unknown[]): void {
+    const op = frame[0];
+    const at = op === Op.CALL || op === Op.OPEN ? 2 : op === Op.NOTIFY ? 1 : -1;
+    if (at !== -1) frame[at] = this.#resolve(frame[at]);
+  }
+
+  #resolve(method: unknown): string {
     if (typeof method === 'number') {
       const name = this.#names[method];
       if (name !== undefined) return name;

@@ -62,3 +62,8 @@ export function persist(
     }
   }
 }
+
+/** Milliseconds that keep no process alive. */
+export function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}

@@ -4,11 +4,14 @@
  * on the wire: both sides count them.
  */
 import { ElsewhereError } from '../base/errors.ts';
+import { sent } from '../base/spare-memory.ts';
 
 export interface Packet {
   readonly kind: number;
   readonly head: Uint8Array;
   readonly tail: Uint8Array | undefined;
+  /** What was sent in this packet and those before it, all of it. */
+  readonly whole: Uint8Array | undefined;
 }
 
 /** Gaps at the front are only closed when they are worth the copying. */
@@ -36,8 +39,8 @@ export class ReplayRing {
   }
 
   /** Keeps the packet by reference: its bytes must not change while it is here. */
-  push(kind: number, head: Uint8Array, tail: Uint8Array | undefined): void {
-    this.#packets.push({ kind, head, tail });
+  push(kind: number, head: Uint8Array, tail: Uint8Array | undefined, whole?: Uint8Array): void {
+    this.#packets.push({ kind, head, tail, whole });
     this.#bytes += head.length + (tail?.length ?? 0);
   }
 
@@ -54,7 +57,8 @@ export class ReplayRing {
   free(count: number): void {
     this.check(count);
     for (; this.#freed < count; this.#freed++) {
-      const { head, tail } = this.#packets[this.#start] as Packet;
+      const { head, tail, whole } = this.#packets[this.#start] as Packet;
+      if (whole !== undefined) sent(whole);
       this.#bytes -= head.length + (tail?.length ?? 0);
       this.#packets[this.#start++] = undefined;
     }

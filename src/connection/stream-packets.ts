@@ -10,14 +10,6 @@ export interface StreamPacketSink {
   credit(stream: number, bytes: number): void;
 }
 
-/** `credit`: bytes granted, in a CREDIT packet. */
-export function streamHead(stream: number, credit?: number): Buffer {
-  const head = Buffer.allocUnsafe(credit === undefined ? 4 : 8);
-  head.writeUInt32LE(stream, 0);
-  if (credit !== undefined) head.writeUInt32LE(credit, 4);
-  return head;
-}
-
 /** Throws ERR_ELSEWHERE_PROTOCOL for what is no such packet. */
 export function readStreamPacket(kind: number, body: Uint8Array, sink: StreamPacketSink): void {
   if (body.length < 4) throw protocolError('a stream packet without a stream');

@@ -26,7 +26,7 @@ export class StreamTable {
         return lane.writable;
       },
       get chunk() {
-        return lane.chunk;
+        return lane.pace.chunk;
       },
       windows: new WindowPool(),
       data: (id, bytes) => lane.sendData(id, bytes),

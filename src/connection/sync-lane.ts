@@ -3,7 +3,9 @@
  * serves the calls that the far side makes back, nested as deep as they come.
  */
 import { ElsewhereError } from '../base/errors.ts';
+import { giveBack } from '../base/spare-memory.ts';
 import { decodeFrames, encodeFrame, joinFrames, PendingFrame } from '../wire/codec.ts';
+import { streamHead } from '../wire/frame.ts';
 import { Kind, Limit, Op } from '../wire/message.ts';
 import { AttachmentInbox } from './attachments.ts';
 import type { BlockingPacket } from './blocking.ts';
@@ -115,8 +117,7 @@ export class SyncLane {
   #post({ body, detached }: Encoded): void {
     this.#send(Kind.RPC, body);
     for (const { id, bytes } of detached) {
-      const head = Buffer.allocUnsafe(4);
-      head.writeUInt32LE(id, 0);
+      const head = streamHead(id);
       for (let at = 0; at < bytes.length; at += Limit.DATA)
         this.#send(Kind.DATA, head, bytes.subarray(at, at + Limit.DATA));
       this.#send(Kind.END, head);
@@ -156,15 +157,16 @@ export class SyncLane {
     const view = Buffer.from(body.buffer, body.byteOffset, body.length);
     const id = view.length < 4 ? -1 : view.readUInt32LE(0);
     if (!this.#inbox.has(id)) throw protocolError('stream data on the sync lane');
-    if (kind === Kind.DATA) this.#inbox.data(id, view.subarray(4));
-    else if (kind === Kind.END) this.#inbox.end(id);
+    if (kind === Kind.DATA) {
+      this.#inbox.data(id, view.subarray(4));
+      giveBack(body);
+    }
+    if (kind === Kind.END) this.#inbox.end(id);
   }
 
   #frames(body: Uint8Array): void {
     for (const frame of decodeFrames(body)) {
-      const head = frame instanceof PendingFrame ? frame.head : frame;
-      if (head[0] === Op.CALL) head[2] = this.#inNames.resolve(head[2]);
-      if (head[0] === Op.NOTIFY) head[1] = this.#inNames.resolve(head[1]);
+      this.#inNames.resolveIn(frame instanceof PendingFrame ? frame.head : frame);
       if (frame instanceof PendingFrame) this.#inbox.expect(frame, (whole) => this.#frame(whole));
       else this.#frame(frame);
     }

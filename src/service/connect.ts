@@ -8,6 +8,7 @@ import { DEFAULT_GRACE } from '../connection/redial.ts';
 import { openPortLink, type Relay, startRelay } from '../connection/worker-link.ts';
 import { ObjectSession } from '../objects/session.ts';
 import { PRIVATE_LINK_TOKEN, tokenKey } from '../security/auth.ts';
+import { type UserLogin, userLogin } from '../security/users.ts';
 import { NearSession } from '../session/near-session.ts';
 import { isStarted, parseEndpoint } from '../transport/endpoint.ts';
 import { openTransport } from '../transport/open.ts';
@@ -27,6 +28,8 @@ const DEFAULT_TIMEOUT = 10_000;
 const STARTED_TIMEOUT = 60_000;
 
 export interface ConnectOptions {
+  /** A user's name, with the password in place of the token. Default: the URL's, ws://NAME@host:port/#PASSWORD. */
+  readonly user?: string;
   /** Default: the URL's fragment, then ELSEWHERE_TOKEN. */
   readonly token?: string;
   /** Milliseconds for dialling and proving each other's token. Default 10,000; 60,000 for exec: and ssh: */
@@ -141,7 +144,7 @@ function privateSession(port: () => LinkPort, options: ConnectOptions): NearSess
 function dialledSession(endpoint: DialledEndpoint, options: ConnectOptions): NearSession {
   const timeout = options.timeout ?? DEFAULT_TIMEOUT;
   return new NearSession({
-    key: tokenKey(findToken(endpoint, options)),
+    key: keyFor(endpoint, options),
     timeout,
     heartbeat: options.heartbeat ?? DEFAULT_HEARTBEAT,
     grace: options.onDisconnect === 'fail' ? 0 : (options.grace ?? DEFAULT_GRACE),
@@ -179,6 +182,12 @@ function dialBlocking(
 function sameAddress(endpoint: DialledEndpoint, main: Transport | undefined): DialledEndpoint {
   const host = main?.remote?.host;
   return endpoint.scheme === 'unix' || host === undefined ? endpoint : { ...endpoint, host };
+}
+
+function keyFor(endpoint: DialledEndpoint, options: ConnectOptions): Buffer | UserLogin {
+  const secret = findToken(endpoint, options);
+  const user = options.user ?? ('user' in endpoint ? endpoint.user : undefined);
+  return user === undefined ? tokenKey(secret) : userLogin(user, secret);
 }
 
 function findToken(endpoint: DialledEndpoint, options: ConnectOptions): string {

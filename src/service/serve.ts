@@ -4,6 +4,7 @@ import { ObjectSession } from '../objects/session.ts';
 import type { AnyPatch } from '../patch.ts';
 import { Agent, type AgentOptions } from '../session/agent.ts';
 import type { FarSession } from '../session/far-session.ts';
+import type { Login } from '../session/keyring.ts';
 import { isLoopback, parseEndpoint } from '../transport/endpoint.ts';
 import { refuseClassic, serveClassic } from './classic.ts';
 import { type Intercept, type ServiceSource, serveService } from './service.ts';
@@ -25,6 +26,7 @@ export interface ServeOptions extends AgentOptions {
 export interface ServerConnection {
   readonly id: string;
   readonly peer: FarSession['peer'];
+  readonly login: Login;
 }
 
 export interface ServerEvents {
@@ -37,9 +39,15 @@ export interface ServerEvents {
 export class Server {
   readonly #agent: Agent;
   readonly #before: (() => Promise<void>)[] = [];
+  /** Settles when the server has closed; never rejects. */
+  readonly closed: Promise<void>;
+  #settle: () => void = () => undefined;
 
   constructor(agent: Agent) {
     this.#agent = agent;
+    this.closed = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
   }
 
   /** Paste it into `connect`: it carries the token in its fragment, which never travels. */
@@ -52,7 +60,7 @@ export class Server {
   }
 
   get connections(): readonly ServerConnection[] {
-    return this.#agent.sessions.map(({ id, peer }) => ({ id, peer }));
+    return this.#agent.sessions.map(({ id, peer, login }) => ({ id, peer, login }));
   }
 
   on<K extends keyof ServerEvents>(event: K, listener: (...args: ServerEvents[K]) => void): this {
@@ -84,6 +92,7 @@ export class Server {
   async close({ drain = 0 }: { readonly drain?: number } = {}): Promise<void> {
     for (const work of this.#before.splice(0)) await work();
     await this.#agent.close(drain);
+    this.#settle();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -98,7 +107,9 @@ export async function serveWith(
 ): Promise<Server> {
   const agent = newAgent(patches, options);
   await agent.listen(options);
-  return new Server(agent);
+  const server = new Server(agent);
+  if (options.once === true) server.on('disconnect', () => void server.close());
+  return server;
 }
 
 export function newAgent(patches: readonly AnyPatch[], options: ServeOptions): Agent {
@@ -108,10 +119,10 @@ export function newAgent(patches: readonly AnyPatch[], options: ServeOptions): A
     classic(session, objects);
     const { service: source, intercept } = options;
     if (source === undefined) return;
-    const { id, core } = session;
+    const { id, core, login } = session;
     const ended = (cleanup: (reason: Error) => void): void =>
       session.onEnd(() => cleanup(core.lost ?? new Error('the session is over')));
-    serveService(objects, { source, intercept, peer: { id }, ended });
+    serveService(objects, { source, intercept, peer: { id, login }, ended });
   });
 }
 

@@ -2,11 +2,14 @@
 import type { Request } from '../objects/keeper.ts';
 import type { ObjectSession } from '../objects/session.ts';
 import type { Reference } from '../objects/types.ts';
+import type { Login } from '../session/keyring.ts';
 
 /** A peer, as a service sees it. */
 export interface ServicePeer<R = unknown> {
   /** The session's id. */
   readonly id: string;
+  /** Who a client has proven to be, and where it comes from; undefined for the agent of a client's service. */
+  readonly login?: Login | undefined;
   /** What the peer serves itself; calls fail with ERR_ELSEWHERE_NO_METHOD if that is nothing. */
   readonly root: Reference<R>;
 }

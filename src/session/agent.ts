@@ -7,7 +7,7 @@ import { log } from '../base/log.ts';
 import { DEFAULT_HEARTBEAT } from '../connection/heartbeat.ts';
 import { DEFAULT_GRACE } from '../connection/redial.ts';
 import type { AnyPatch } from '../patch.ts';
-import { newToken, PRIVATE_LINK_TOKEN, tokenKey } from '../security/auth.ts';
+import { newToken, PRIVATE_LINK_TOKEN } from '../security/auth.ts';
 import { mayUpgrade } from '../security/origin.ts';
 import { type Policy, type PolicyRules, policyRules } from '../security/policy.ts';
 import { formatUrl, isLoopback, parseEndpoint } from '../transport/endpoint.ts';
@@ -19,6 +19,7 @@ import type { DialledEndpoint, Listener, Transport } from '../transport/transpor
 import { driveHandshake } from './drive.ts';
 import { type Extend, FarSession } from './far-session.ts';
 import { type Admission, refusal, serverHandshake } from './handshake.ts';
+import { type AuthOptions, checkToken, Keyring, type Login } from './keyring.ts';
 import { selfInfo } from './self.ts';
 
 export interface AgentOptions {
@@ -29,6 +30,12 @@ export interface AgentOptions {
   readonly listen?: string | LinkPort | PipePair;
   /** Default: 256 fresh random bits. At least 16 characters. */
   readonly token?: string;
+  /** Who else may come in, and who has a say in it. */
+  readonly auth?: AuthOptions;
+  /** More clients at once are refused with ERR_ELSEWHERE_LIMIT. Default: no limit. */
+  readonly maxConnections?: number;
+  /** One client: others are refused, and when it has gone the server closes. Default false. */
+  readonly once?: boolean;
   /** Milliseconds from accept to authenticated. Default 10,000. */
   readonly authTimeout?: number;
   /** Milliseconds for which a client that was cut off may come back and find everything as it was. Default 60,000. */
@@ -60,7 +67,10 @@ const URL_WITH_ADDRESS = /^(?:wss?|tcp|tls|unix):/;
 export class Agent {
   readonly events: EventEmitter = new EventEmitter();
   readonly token: string;
-  readonly #key: Buffer;
+  readonly #keyring: Keyring;
+  readonly #verify: AuthOptions['verify'];
+  readonly #maxConnections: number;
+  readonly #once: boolean;
   readonly #patches: readonly AnyPatch[];
   readonly #rules: PolicyRules;
   readonly #extend: Extend;
@@ -77,13 +87,11 @@ export class Agent {
   constructor(options: AgentOptions, patches: readonly AnyPatch[], extend: Extend) {
     const isPrivate = options.listen !== undefined && typeof options.listen !== 'string';
     this.token = options.token ?? (isPrivate ? PRIVATE_LINK_TOKEN : newToken());
-    if (this.token.length < 16) {
-      throw new ElsewhereError(
-        'ERR_ELSEWHERE_ARGUMENT',
-        'the token is shorter than 16 characters: leave it out to get a random one',
-      );
-    }
-    this.#key = tokenKey(this.token);
+    checkToken(this.token);
+    this.#keyring = new Keyring(this.token, options.auth);
+    this.#verify = options.auth?.verify;
+    this.#maxConnections = options.maxConnections ?? Number.POSITIVE_INFINITY;
+    this.#once = options.once === true;
     this.#patches = patches;
     this.#rules = policyRules(options.policy);
     this.#extend = extend;
@@ -138,7 +146,7 @@ export class Agent {
     if (this.#unauthenticated >= MAX_UNAUTHENTICATED || this.#closing) return transport.destroy();
     this.#unauthenticated++;
     const handshake = serverHandshake({
-      key: this.#key,
+      keyring: this.#keyring,
       epoch: this.#epoch,
       secrets: (session, lane) => this.#sessions.get(session)?.secrets(lane),
     });
@@ -149,13 +157,29 @@ export class Agent {
       (error, admission) => {
         this.#unauthenticated--;
         if (admission === undefined) return this.#refuse(transport, remote, error);
-        try {
-          this.#session(admission).attach(transport, admission, selfInfo());
-        } catch (refused) {
-          this.#refuse(transport, remote, refused);
-        }
+        const { certificate } = transport;
+        const { peer } = admission;
+        const credentials = { ...admission.credentials, certificate };
+        const login: Login = { credentials, peer, remote };
+        if (this.#verify === undefined || this.#sessions.has(admission.session))
+          return this.#admit(transport, admission, login);
+        this.#unauthenticated++;
+        void verified(this.#verify, login, this.#authTimeout)
+          .finally(() => this.#unauthenticated--)
+          .then(
+            (granted) => this.#admit(transport, admission, granted),
+            (refused: unknown) => this.#refuse(transport, remote, refused),
+          );
       },
     );
+  }
+
+  #admit(transport: Transport, admission: Admission, login: Login): void {
+    try {
+      this.#session(admission, login).attach(transport, admission, selfInfo());
+    } catch (refused) {
+      this.#refuse(transport, login.remote, refused);
+    }
   }
 
   #refuse(transport: Transport, remote: string, error: unknown): void {
@@ -178,12 +202,16 @@ export class Agent {
     this.events.emit('refused', remote, error);
   }
 
-  #session({ session: id, peer }: Admission): FarSession {
+  #session({ session: id }: Admission, login: Login): FarSession {
     const known = this.#sessions.get(id);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      refuseOthers(known.login, login);
+      return known;
+    }
+    this.#refuseCrowd();
     const session = new FarSession({
       id,
-      peer,
+      login,
       patches: this.#patches,
       rules: this.#rules,
       grace: this.#grace,
@@ -199,6 +227,16 @@ export class Agent {
     return session;
   }
 
+  #refuseCrowd(): void {
+    if (this.#closing) throw new ElsewhereError('ERR_ELSEWHERE_CLOSED', STOPPING);
+    const many = this.#once ? 1 : this.#maxConnections;
+    if (this.#sessions.size >= many)
+      throw new ElsewhereError(
+        'ERR_ELSEWHERE_LIMIT',
+        `the agent serves ${many} ${many === 1 ? 'client' : 'clients'} at once, and has as many`,
+      );
+  }
+
   /** `drain`: milliseconds for calls under way; a second call without any ends them at once. */
   async close(drain = 0): Promise<void> {
     const sessions = this.sessions;
@@ -211,6 +249,38 @@ export class Agent {
       for (const session of this.sessions) session.drain(STOPPING, drain);
     }
     await Promise.all(over);
+  }
+}
+
+/** A link of a session is its client's, whoever else may come in. */
+function refuseOthers(one: Login, other: Login): void {
+  const { by, name } = one.credentials;
+  if (other.credentials.by === by && other.credentials.name === name) return;
+  throw new ElsewhereError('ERR_ELSEWHERE_AUTH', 'this session belongs to somebody else');
+}
+
+async function verified(
+  verify: NonNullable<AuthOptions['verify']>,
+  login: Login,
+  timeout: number,
+): Promise<Login> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, timeout, false);
+  });
+  try {
+    const granted = await Promise.race([(async () => verify(login))(), late]);
+    if (granted === false) throw new Error('refused');
+    return granted === undefined || granted === true
+      ? login
+      : { ...login, credentials: { ...login.credentials, granted } };
+  } catch (error) {
+    // Why is the agent's business.
+    throw new ElsewhereError('ERR_ELSEWHERE_AUTH', 'the agent does not let this client in', {
+      cause: error,
+    });
+  } finally {
+    clearTimeout(timer);
   }
 }
 

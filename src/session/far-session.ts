@@ -14,6 +14,7 @@ import type { AnyPatch, PolicyView, RemoteContext } from '../patch.ts';
 import type { PolicyRules } from '../security/policy.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Admission, LaneName } from './handshake.ts';
+import type { Login } from './keyring.ts';
 import { LaneSecrets } from './lane-secrets.ts';
 import { sessionHeart } from './session-heart.ts';
 import { SessionPolicy } from './session-policy.ts';
@@ -23,7 +24,7 @@ export type Extend = (session: FarSession) => void;
 
 export interface FarSessionInit {
   readonly id: string;
-  readonly peer: PeerInfo;
+  readonly login: Login;
   readonly patches: readonly AnyPatch[];
   readonly rules: PolicyRules;
   /** Milliseconds without any link until the session is over. */
@@ -47,6 +48,8 @@ interface Seat {
 
 export class FarSession {
   readonly id: string;
+  /** Who the client has proven to be. */
+  readonly login: Login;
   readonly peer: PeerInfo;
   readonly methods: MethodTable = new MethodTable();
   readonly core: Peer;
@@ -68,7 +71,8 @@ export class FarSession {
 
   constructor(init: FarSessionInit) {
     this.id = init.id;
-    this.peer = init.peer;
+    this.login = init.login;
+    this.peer = init.login.peer;
     this.#grace = init.grace;
     this.#interval = init.heartbeat;
     this.#onOver = init.onOver;

@@ -6,7 +6,10 @@ import { ElsewhereError } from '../base/errors.ts';
 import type { PeerInfo } from '../connection/channel.ts';
 import type { HandshakePacket, HandshakeStep } from '../connection/handshake-steps.ts';
 import { newNonce, nextSecret, proof, resumeKey, sameProof } from '../security/auth.ts';
+import type { UserLogin } from '../security/users.ts';
 import { Kind, PROTOCOL_NAME, PROTOCOL_VERSION } from '../wire/message.ts';
+
+import type { Credentials, Keyring, Principal } from './keyring.ts';
 
 export type LaneName = 'main' | 'sync';
 type Fields = Readonly<Record<string, unknown>>;
@@ -20,7 +23,8 @@ export interface Resumption {
 }
 
 export interface ClientHandshakeOptions {
-  readonly key: Buffer;
+  /** A token's key, or a user's way to make one. */
+  readonly key: Buffer | UserLogin;
   readonly session: string;
   readonly lane: LaneName;
   /** Facts about this process, told once authenticated. */
@@ -47,7 +51,6 @@ export function* clientHandshake(
   options: ClientHandshakeOptions,
 ): Generator<HandshakeStep, Welcome, HandshakePacket> {
   const { session, lane, received, resumption } = options;
-  const key = resumption === undefined ? options.key : resumeKey(options.key, resumption.secret);
   const clientNonce = newNonce();
   yield message(Kind.HELLO, {
     name: PROTOCOL_NAME,
@@ -56,12 +59,15 @@ export function* clientHandshake(
     session,
     lane,
     resume: resumption !== undefined,
+    ...(Buffer.isBuffer(options.key) ? {} : { user: options.key.user }),
   });
   const challenge = read(yield 'receive', Kind.CHALLENGE, 'agent');
   checkVersion(challenge, 'agent');
   const epoch = text(challenge, 'epoch');
   if (resumption !== undefined && resumption.epoch !== epoch) throw gone('it was restarted');
   const serverNonce = text(challenge, 'nonce');
+  const base = baseKey(options.key, challenge);
+  const key = resumption === undefined ? base : resumeKey(base, resumption.secret);
   const input = { clientNonce, serverNonce, session, lane };
   yield message(Kind.HELLO, {
     proof: proof(key, 'client', { ...input, received }),
@@ -84,8 +90,18 @@ export function* clientHandshake(
   };
 }
 
+function baseKey(key: Buffer | UserLogin, challenge: Fields): Buffer {
+  if (Buffer.isBuffer(key)) return key;
+  if (challenge['salt'] === undefined)
+    throw new ElsewhereError(
+      'ERR_ELSEWHERE_AUTH',
+      'the agent knows no users: connect with its token, without a name',
+    );
+  return key.keyFor(text(challenge, 'salt'));
+}
+
 export interface ServerHandshakeOptions {
-  readonly key: Buffer;
+  readonly keyring: Keyring;
   readonly epoch: string;
   /** The secrets that may prove a resumption of that lane; undefined when there is no such session. */
   secrets(session: string, lane: LaneName): readonly Buffer[] | undefined;
@@ -96,6 +112,7 @@ export interface Admission {
   readonly session: string;
   readonly lane: LaneName;
   readonly peer: PeerInfo;
+  readonly credentials: Credentials;
   /** How many of our sequenced packets the client has. */
   readonly received: number;
   /** The secret that was proven; undefined for the first link of a lane. */
@@ -111,11 +128,13 @@ export function* serverHandshake(
   options: ServerHandshakeOptions,
 ): Generator<HandshakeStep, Admission, HandshakePacket> {
   const serverNonce = newNonce();
+  const { salt } = options.keyring;
   yield message(Kind.CHALLENGE, {
     name: PROTOCOL_NAME,
     version: PROTOCOL_VERSION,
     nonce: serverNonce,
     epoch: options.epoch,
+    ...(salt === undefined ? {} : { salt }),
   });
   const hello = read(yield 'receive', Kind.HELLO, 'client');
   checkVersion(hello, 'client');
@@ -124,24 +143,21 @@ export function* serverHandshake(
   if (!/^[0-9a-f]{32}$/.test(session) || (lane !== 'main' && lane !== 'sync'))
     throw malformed('client');
   const clientNonce = text(hello, 'nonce');
+  const user = hello['user'] === undefined ? undefined : text(hello, 'user');
   const input = { clientNonce, serverNonce, session, lane };
   const answer = read(yield 'receive', Kind.HELLO, 'client');
   const received = count(answer, 'received');
   const said = text(answer, 'proof');
-  const keys = linkKeys(options, session, lane, hello['resume'] === true);
+  const keys = linkKeys(options, user, session, lane, hello['resume'] === true);
   const found = keys.find(({ key }) =>
     sameProof(said, proof(key, 'client', { ...input, received })),
   );
-  if (found === undefined) {
-    throw new ElsewhereError(
-      'ERR_ELSEWHERE_AUTH',
-      'wrong token: use the URL or token that `elsewhere serve` printed',
-    );
-  }
+  if (found === undefined) throw wrong(user);
   return {
     session,
     lane,
     received,
+    credentials: found.credentials,
     peer: readPeer(answer['self'], 'client'),
     proven: found.secret,
     next: nextSecret(found.key, clientNonce, serverNonce),
@@ -155,21 +171,33 @@ export function* serverHandshake(
   };
 }
 
-interface LinkKey {
-  readonly key: Buffer;
+function wrong(user: string | undefined): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_AUTH',
+    user === undefined
+      ? 'wrong token: use the URL or token that `elsewhere serve` printed'
+      : 'wrong name or password',
+  );
+}
+
+interface LinkKey extends Principal {
   readonly secret: Buffer | undefined;
 }
 
 function linkKeys(
   options: ServerHandshakeOptions,
+  user: string | undefined,
   session: string,
   lane: LaneName,
   resume: boolean,
 ): LinkKey[] {
-  if (!resume) return [{ key: options.key, secret: undefined }];
+  const principals = options.keyring.principals(user);
+  if (!resume) return principals.map((principal) => ({ ...principal, secret: undefined }));
   const secrets = options.secrets(session, lane);
   if (secrets === undefined) throw gone('it has waited longer than its grace allows');
-  return secrets.map((secret) => ({ key: resumeKey(options.key, secret), secret }));
+  return principals.flatMap(({ key, credentials }) =>
+    secrets.map((secret) => ({ key: resumeKey(key, secret), credentials, secret })),
+  );
 }
 
 function gone(why: string): ElsewhereError {

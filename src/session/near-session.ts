@@ -20,8 +20,9 @@ import { Heartbeat } from '../connection/heartbeat.ts';
 import type { LinkOpener } from '../connection/lasting-link.ts';
 import { MethodTable } from '../connection/methods.ts';
 import { Peer } from '../connection/peer.ts';
-import { isFinal, pauses } from '../connection/redial.ts';
+import { isFinal, pauses, wait } from '../connection/redial.ts';
 import { SyncLane } from '../connection/sync-lane.ts';
+import type { UserLogin } from '../security/users.ts';
 import type { Transport } from '../transport/transport.ts';
 import { handshakeDone } from './drive.ts';
 import { closedHere, closedNow, overtaken } from './endings.ts';
@@ -31,7 +32,7 @@ import { hasEnded, selfInfo } from './self.ts';
 import { sessionHeart } from './session-heart.ts';
 
 export interface NearSessionOptions {
-  readonly key: Buffer;
+  readonly key: Buffer | UserLogin;
   /** Dials the main lane; gives up after `timeout` milliseconds. */
   dial(signal: AbortSignal, timeout: number): Promise<Transport>;
   /** Dials the sync lane while blocked; told the main lane's transport when there is one. */
@@ -268,7 +269,7 @@ export class NearSession implements Channel {
     let attempts = 0;
     for (const pause of pauses()) {
       if (performance.now() - since + pause > this.#grace) break;
-      await this.#pause(pause);
+      await wait(pause);
       if (this.#reason !== undefined) return;
       attempts++;
       try {
@@ -286,10 +287,6 @@ export class NearSession implements Channel {
 
   #agentEnded(): boolean {
     return this.#peer !== undefined && hasEnded(this.#peer);
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, ms).unref());
   }
 
   /** The main lane is dialled at the first thing that needs it. */

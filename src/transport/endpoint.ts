@@ -85,15 +85,16 @@ function hostEndpoint(
   } catch {
     throw argument(`${JSON.stringify(rest)} is not a URL`);
   }
-  if (parsed.username !== '' || parsed.password !== '')
-    throw argument('a token belongs behind #, not before the host: a fragment never travels');
+  if (parsed.password !== '' || (parsed.username !== '' && purpose === 'listen'))
+    throw argument('a secret belongs behind #, not before the host: a fragment never travels');
   if (parsed.pathname !== '/' || parsed.search !== '')
     throw argument(`a ${scheme}: URL of an agent has no path`);
   const port = portOf(rest, parsed);
   if (port === 0 && purpose === 'connect')
     throw argument(`${rest} has no port: use the whole URL that \`elsewhere serve\` printed`);
   const host = parsed.hostname.replace(/^\[|\]$/g, '');
-  return { scheme, host, port, token: fragment };
+  const user = decodeURIComponent(parsed.username);
+  return { scheme, host, port, token: fragment, ...(user === '' ? {} : { user }) };
 }
 
 /** URL drops a port 80 that was written. */
@@ -129,7 +130,8 @@ export function formatUrl(endpoint: Endpoint, token: string | undefined): string
     return `ssh://${user === undefined ? '' : `${user}@`}${host}${port === undefined ? '' : `:${port}`}`;
   }
   const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
-  return `${endpoint.scheme}://${host}:${endpoint.port}/${fragment}`;
+  const user = endpoint.user === undefined ? '' : `${encodeURIComponent(endpoint.user)}@`;
+  return `${endpoint.scheme}://${user}${host}:${endpoint.port}/${fragment}`;
 }
 
 function withoutToken(url: string): string {

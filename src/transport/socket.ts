@@ -2,8 +2,8 @@
 import type { Socket } from 'node:net';
 import { PacketReader, packetHeader } from '../wire/frame.ts';
 import { Mailbox } from './mailbox.ts';
-import { isStuck, unsent } from './tls.ts';
-import type { Transport, TransportEvents } from './transport.ts';
+import { certificateOf, isStuck, unsent } from './tls.ts';
+import type { PeerCertificate, Transport, TransportEvents } from './transport.ts';
 
 /** Milliseconds for what was accepted to leave before the socket is torn down. */
 const CLOSE_FUSE = 2000;
@@ -47,6 +47,10 @@ class SocketTransport implements Transport {
 
   get buffered(): number {
     return unsent(this.#socket);
+  }
+
+  get certificate(): PeerCertificate | undefined {
+    return certificateOf(this.#socket);
   }
 
   get stuck(): boolean {

@@ -3,7 +3,7 @@ import type { Server, Socket } from 'node:net';
 import type { ConnectionOptions, TLSSocket, TlsOptions } from 'node:tls';
 import { ElsewhereError } from '../base/errors.ts';
 import { originals } from '../base/originals.ts';
-import type { Endpoint, HostEndpoint } from './transport.ts';
+import type { Endpoint, HostEndpoint, PeerCertificate } from './transport.ts';
 
 /** What the agent of a tls: or wss: listener shows, and asks of its clients. */
 export interface TlsServerOptions {
@@ -71,6 +71,19 @@ export function fingerprint(pin: string): string {
     'ERR_ELSEWHERE_ARGUMENT',
     'tls.pin needs the SHA-256 of a certificate in hex, as `openssl x509 -noout -fingerprint -sha256` prints it',
   );
+}
+
+/** What the other end of an accepted socket has shown, if an authority of ours has signed it. */
+export function certificateOf(socket: Socket): PeerCertificate | undefined {
+  const { authorized, getPeerCertificate } = socket as Partial<TLSSocket>;
+  if (authorized !== true || getPeerCertificate === undefined) return undefined;
+  const shown = getPeerCertificate.call(socket);
+  if (shown.fingerprint256 === undefined) return undefined;
+  const { CN } = shown.subject ?? {};
+  return {
+    subject: String(CN ?? ''),
+    fingerprint: shown.fingerprint256.replaceAll(':', '').toLowerCase(),
+  };
 }
 
 /** For node:tls and node:https. Throws ERR_ELSEWHERE_ARGUMENT where something is missing. */

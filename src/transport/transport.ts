@@ -26,6 +26,8 @@ export interface Transport {
   readonly remote:
     | { readonly host?: string; readonly port?: number; readonly path?: string }
     | undefined;
+  /** What the peer showed in a TLS handshake that asked for it, once verified. */
+  readonly certificate?: PeerCertificate | undefined;
   /** Packets received before this is set are kept. Setting it again hands over to the new owner. */
   events: TransportEvents | undefined;
   /**
@@ -45,6 +47,13 @@ export interface Transport {
   /** Whether the transport keeps the process alive. */
   ref(): void;
   unref(): void;
+}
+
+export interface PeerCertificate {
+  /** Its common name. */
+  readonly subject: string;
+  /** SHA-256 in hex. */
+  readonly fingerprint: string;
 }
 
 /** Accepts transports. */
@@ -111,6 +120,8 @@ export interface HostEndpoint {
   readonly scheme: 'ws' | 'wss' | 'tcp' | 'tls';
   readonly host: string;
   readonly port: number;
+  /** Whose password the token is. */
+  readonly user?: string;
   readonly token: string | undefined;
   /** For wss: and tls:, plain data: it is handed to other threads too. */
   readonly tls?: TlsClientOptions;

@@ -4,8 +4,8 @@ import { WebSocket } from 'ws';
 import { ElsewhereError } from '../base/errors.ts';
 import { LAST_KIND, Limit, MAX_PACKET } from '../wire/message.ts';
 import { Mailbox } from './mailbox.ts';
-import { isStuck, unsent } from './tls.ts';
-import type { Transport, TransportEvents } from './transport.ts';
+import { certificateOf, isStuck, unsent } from './tls.ts';
+import type { PeerCertificate, Transport, TransportEvents } from './transport.ts';
 
 /** Safe settings for both ends: nothing compressed, nothing fragmented, nothing larger than a packet. */
 export const WS_OPTIONS: {
@@ -60,6 +60,10 @@ class WsTransport implements Transport {
 
   get buffered(): number {
     return unsent(this.#raw);
+  }
+
+  get certificate(): PeerCertificate | undefined {
+    return certificateOf(this.#raw);
   }
 
   get stuck(): boolean {

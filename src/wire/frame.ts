@@ -1,5 +1,6 @@
 /** Packets on a byte stream: `[length u32 little endian][kind u8][body]`. It does not know what the kinds mean. */
 import { ElsewhereError } from '../base/errors.ts';
+import { lend } from '../base/spare-memory.ts';
 import { LAST_KIND, Limit } from './message.ts';
 
 const HEADER = 5;
@@ -9,6 +10,14 @@ export function packetHeader(kind: number, bodyLength: number): Uint8Array {
   header.writeUInt32LE(bodyLength + 1, 0);
   header[4] = kind;
   return header;
+}
+
+/** What the body of every stream packet begins with. `credit`: bytes granted, in a CREDIT packet. */
+export function streamHead(stream: number, credit?: number): Buffer {
+  const head = Buffer.allocUnsafe(credit === undefined ? 4 : 8);
+  head.writeUInt32LE(stream, 0);
+  if (credit !== undefined) head.writeUInt32LE(credit, 4);
+  return head;
 }
 
 export type PacketSink = (kind: number, body: Uint8Array, owned: boolean) => void;
@@ -66,7 +75,7 @@ export class PacketReader {
       return rest.subarray(end);
     }
     this.#kind = kind;
-    this.#body = Buffer.allocUnsafeSlow(length);
+    this.#body = lend(length);
     this.#filled = 0;
     return this.#fill(this.#body, rest.subarray(HEADER));
   }

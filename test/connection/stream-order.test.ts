@@ -156,7 +156,7 @@ test('streams that have much to send take turns at a lane that takes little', ()
     get writable() {
       return room > 0;
     },
-    chunk: 65_536,
+    pace: { chunk: 65_536 },
     sendData: (id: number) => {
       room--;
       turns.push(id);

@@ -67,6 +67,8 @@ test('a wider mask than the agent’s; other scopes keep theirs; what is there k
     process.umask('0');
     fs.writeFileSync('wide', 'x', { mode: 0o777 });
     fs.writeFileSync('there', 'y');
+    fs.truncateSync('there', 1);
+    fs.closeSync(fs.openSync('there', 'r', 0o600));
     fs.writeFileSync('link', 'z');
     assert.throws(() => fs.writeFileSync('there', 'x', { flag: 'wx' }), { code: 'EEXIST' });
     assert.throws(() => process.umask('x'), { code: 'ERR_INVALID_ARG_VALUE' });

@@ -26,6 +26,30 @@ test('under run a child with an environment of its own still follows', async () 
   await agent.stop();
 });
 
+test('under run a child that runs here may have far files as its stdio', async () => {
+  const agent = await startAgent();
+  writeFileSync(join(agent.folder, 'input'), 'first\nsecond\n');
+  const script = `const cp = require('child_process'), fs = require('fs');
+    const copy = 'process.stdin.on("data", (d) => console.log("got", d.length)).on("end", () => console.error("end"))';
+    const open = () => [fs.openSync('input'), fs.openSync('out', 'a'), fs.openSync('err', 'a')];
+    const first = open();
+    const child = cp.spawn(process.execPath, ['-e', copy], { stdio: first });
+    // As with a kernel's descriptors, the child has its own.
+    first.forEach((fd) => fs.closeSync(fd));
+    child.on('exit', () => {
+      console.log(fs.readFileSync('out', 'utf8').trim(), fs.readFileSync('err', 'utf8').trim());
+      const second = open();
+      cp.execFileSync(process.execPath, ['-e', copy], { stdio: second });
+      fs.writeSync(second[1], 'mine');
+      second.forEach((fd) => fs.closeSync(fd));
+      console.log(JSON.stringify(fs.readFileSync('out', 'utf8')));
+    });`;
+  const program = ['--', process.execPath, '-e', script];
+  const { stdout, stderr } = await elsewhere(['run', '--on', agent.url, ...program]);
+  assert.equal(stdout, 'got 13 end\n"got 13\\ngot 13\\nmine"\n', stderr);
+  await agent.stop();
+});
+
 test('under run other commands run on the far side, or all children where --children says', async () => {
   const agent = await startAgent();
   const script = `const cp = require('child_process');

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import childProcess, { type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { suite } from '../../kit/suite.ts';
 import { outcome, outcomeSync, Twice } from '../../kit/twice.ts';
@@ -66,6 +67,32 @@ test('output, exit codes and signals', async () => {
       child.stdout?.once('data', () => child.kill('SIGUSR1')),
     ),
   );
+});
+
+test('a pipe that is another child’s stdio can be used here later', async () => {
+  await twice.same(async () => {
+    const last = childProcess.spawn('cat', { stdio: ['pipe', 'pipe', 'inherit'] });
+    const others = [1, 2].map(() =>
+      childProcess.spawn('cat', { stdio: ['pipe', last.stdin, 'inherit'] }),
+    );
+    const said: string[] = [];
+    for (const stream of [...others.map(({ stdin }) => stdin), last.stdin]) {
+      stream?.end(`${said.length}`);
+      said.push(String((await once(last.stdout, 'data'))[0]));
+    }
+    return said;
+  });
+  await twice.same(async () => {
+    const first = childProcess.spawn('cat', { stdio: ['pipe', 'pipe', 'inherit'] });
+    const head = childProcess.spawn('head', ['-n1'], { stdio: [first.stdout, 'pipe', 'inherit'] });
+    first.stdin.write('hello\n');
+    const said = [String((await once(head.stdout as Readable, 'data'))[0])];
+    await once(head, 'exit');
+    first.stdin.end('world\n');
+    first.stdout.resume();
+    said.push(String((await once(first.stdout, 'data'))[0]));
+    return said;
+  });
 });
 
 test('input reaches the child, and its end too', async () => {

@@ -21,7 +21,11 @@ const test = suite('patches/child-process/scopes', { limit: 30_000 });
 let agent: TestAgent;
 let conn: Connection;
 test.before(async () => {
+  // A variable of this machine alone.
+  const home = process.env['HOME'] ?? '';
+  delete process.env['HOME'];
   agent = await startAgent();
+  process.env['HOME'] = home;
   conn = await connect(agent.url);
 });
 test.after(async () => {
@@ -54,14 +58,14 @@ test('a child of a scope is a child of the agent, in its directory; elsewhere it
   assert.equal(starter(), process.pid);
 });
 
-test('its environment is the far side’s, with what the caller adds on purpose', () => {
-  process.env['ELSEWHERE_HERE'] = 'here';
+test('its environment is the far side’s, with what this program has set or the caller adds', () => {
+  process.env['ELSEWHERE_HERE'] = 'set';
   const show = (env?: NodeJS.ProcessEnv): string =>
     withRemote(conn, { stdio: 'local' }, () =>
-      childProcess.execSync('echo "$ELSEWHERE_HERE-$ADDED-$PWD"', { env }).toString().trim(),
+      childProcess.execSync('echo "$HOME-$ELSEWHERE_HERE-$ADDED-$PWD"', { env }).toString().trim(),
     );
-  assert.equal(show(), `--${agent.folder}`);
-  assert.equal(show({ ...process.env, ADDED: 'yes' }), `-yes-${agent.folder}`);
+  assert.equal(show(), `-set--${agent.folder}`);
+  assert.equal(show({ ...process.env, ADDED: 'yes' }), `-set-yes-${agent.folder}`);
   delete process.env['ELSEWHERE_HERE'];
 });
 

@@ -55,6 +55,37 @@ test('64 MiB are read as they are: blocking, promise, callback, stream', () =>
     assert.equal(hashing.digest('hex'), expected);
   }));
 
+test('what was read stays as it is while much else is read and written', () =>
+  withRemote(connection, async () => {
+    const sizes = [300 * 1024, 512 * 1024, MiB, 9 * MiB];
+    const contents = sizes.map((size) => randomBytes(size));
+    contents.forEach((bytes, i) => void fs.writeFileSync(`kept-${i}`, bytes));
+    const kept: Buffer[] = [];
+    const readAll = async (i: number): Promise<void> => {
+      const file = `kept-${i}`;
+      kept.push(fs.readFileSync(file), await fs.promises.readFile(file));
+      kept.push(
+        await new Promise<Buffer>((resolve, reject) =>
+          fs.readFile(file, (error, bytes) => (error === null ? resolve(bytes) : reject(error))),
+        ),
+      );
+      const handle = await fs.promises.open(file);
+      kept.push((await handle.read(Buffer.alloc(sizes[i] as number))).buffer);
+      await handle.close();
+    };
+    const expected = contents.flatMap((bytes) => Array(4).fill(hash(bytes)));
+    for (let i = 0; i < sizes.length; i++) await readAll(i);
+    // What was read is written, so that it is on its way itself; then the same sizes again.
+    await Promise.all(kept.map((bytes, i) => fs.promises.writeFile(`again-${i}`, bytes)));
+    for (let i = 0; i < sizes.length; i++) await readAll(i);
+    await fs.promises.readFile('sync');
+    assert.deepEqual(kept.map(hash), [...expected, ...expected]);
+    assert.deepEqual(
+      expected.map((_, i) => there(`again-${i}`)),
+      expected,
+    );
+  }));
+
 test('beyond 2 GiB a whole file is Node’s ERR_FS_FILE_TOO_LARGE', () =>
   withRemote(connection, async () => {
     fs.writeFileSync('sparse', '');

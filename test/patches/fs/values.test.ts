@@ -57,6 +57,52 @@ test('times that were set, also before 1970 and in parts of a second', () =>
     return seen;
   }));
 
+test('a blob of a file: every way to its content, until the file changes', () =>
+  twice.same(async () => {
+    const content = 'content '.repeat(20_000);
+    fs.writeFileSync('f', content);
+    const blob = await fs.openAsBlob('f', { type: 'text/plain' });
+    const part = blob.slice(3, 10, 'a/b');
+    const joined = new Blob(['<', part, '>']);
+    const streamed: Uint8Array[] = [];
+    for await (const chunk of blob.stream()) streamed.push(chunk as Uint8Array);
+    const before = [
+      [blob.size, blob.type, part.size, part.type, blob instanceof Blob],
+      [await part.text(), Buffer.from(await blob.arrayBuffer()).toString() === content],
+      [await joined.text(), Buffer.concat(streamed).toString() === content],
+    ];
+    const reader = blob.stream().getReader();
+    await reader.read();
+    fs.writeFileSync('f', 'other');
+    const name = (read: Promise<unknown>): Promise<unknown> =>
+      read.then(
+        () => 'read',
+        (error: unknown) => [(error as Error).name, error instanceof DOMException],
+      );
+    const rest = async (): Promise<void> => {
+      while (!(await reader.read()).done);
+    };
+    const after = [
+      await name(blob.text()),
+      await name(part.arrayBuffer()),
+      await name(blob.stream().getReader().read()),
+      await name(rest()),
+      outcomeSync(() => structuredClone(blob)),
+    ];
+    return [before, after];
+  }));
+
+test('a signal that is aborted in the turn after the call stops readFile of a handle', () =>
+  twice.same(async () => {
+    fs.writeFileSync('f', 'content '.repeat(2000));
+    const handle = await fs.promises.open('f');
+    const controller = new AbortController();
+    setImmediate(() => controller.abort());
+    const read = await handle.readFile({ signal: controller.signal }).catch(({ name }) => name);
+    await handle.close();
+    return read;
+  }));
+
 test('file systems', () =>
   twice.same(async () => {
     const { type, bsize } = fs.statfsSync('.');
