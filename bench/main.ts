@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import type { Benchmark, Run } from './benchmark.ts';
 import { calls } from './calls.ts';
 import { files } from './files.ts';
+import { objects } from './objects.ts';
 import { outside } from './outside.ts';
 import { asLines, asTable } from './report.ts';
 import { compete, type Result } from './rounds.ts';
@@ -11,7 +12,7 @@ import { sockets } from './sockets.ts';
 import { Stage } from './stage.ts';
 import { sync } from './sync.ts';
 
-const benchmarks: readonly Benchmark[] = [calls, files, sockets, outside, sync];
+const benchmarks: readonly Benchmark[] = [calls, objects, files, sockets, outside, sync];
 
 const HELP = `npm run bench -- [NAME...] [--rounds N] [--scale F] [--json]
 

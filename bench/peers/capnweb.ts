@@ -5,11 +5,46 @@ import { WebSocket, WebSocketServer } from 'ws';
 
 export interface CapnwebApi {
   ping(): number;
+  add(a: number, b: number): number;
+  callback(call: (x: number) => number | Promise<number>, x: number): Promise<number>;
+  records(n: number): { id: number; name: string }[];
+  readonly tree: { branch: { leaf: { size(x: number): number } } };
+}
+
+class Leaf extends RpcTarget {
+  size(x: number): number {
+    return x + 1;
+  }
+}
+class Branch extends RpcTarget {
+  readonly #leaf = new Leaf();
+  get leaf(): Leaf {
+    return this.#leaf;
+  }
+}
+class Tree extends RpcTarget {
+  readonly #branch = new Branch();
+  get branch(): Branch {
+    return this.#branch;
+  }
 }
 
 class Api extends RpcTarget implements CapnwebApi {
+  readonly #tree = new Tree();
+  get tree(): Tree {
+    return this.#tree;
+  }
   ping(): number {
     return 1;
+  }
+  add(a: number, b: number): number {
+    return a + b;
+  }
+  async callback(call: (x: number) => number | Promise<number>, x: number): Promise<number> {
+    return call(x);
+  }
+  records(n: number): { id: number; name: string }[] {
+    return Array.from({ length: n }, (_, id) => ({ id, name: 'item' }));
   }
 }
 

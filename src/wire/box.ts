@@ -44,6 +44,8 @@ export class Boxer {
   readonly #path: string[] = [];
   readonly #referring: Referring | undefined;
   #levels = 0;
+  /** What was detached, as it stands in the value. */
+  readonly attached: BoxedBytes[] = [];
   /** A tree does not fit (an object was met a second time, nesting or a key over a limit): start again in graph mode. */
   shared = false;
   /** There are references inside. */
@@ -249,7 +251,9 @@ export class Boxer {
 
   #bytes(bytes: Buffer): unknown {
     if (bytes.length <= Limit.INLINE_BYTES) return bytes;
-    return new BoxedBytes(this.#pack([this.#detach(bytes), bytes.length]));
+    const place = new BoxedBytes(this.#pack([this.#detach(bytes), bytes.length]));
+    this.attached.push(place);
+    return place;
   }
 
   #at(key: string, value: unknown): unknown {

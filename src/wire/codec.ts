@@ -2,7 +2,16 @@
 import { addExtension, Packr, Unpackr } from 'msgpackr';
 import { ElsewhereError } from '../base/errors.ts';
 import { Boxed, BoxedBytes, Boxer, type Detach } from './box.ts';
-import { ATTACHMENTS, EXT_BOXED, EXT_BYTES, fitsBatch, guard, MAX_BATCH } from './guard.ts';
+import {
+  ATTACHMENTS,
+  EXT_BOXED,
+  EXT_BYTES,
+  fitsBatch,
+  fitsLarge,
+  guard,
+  MAX_BATCH,
+  MAX_LARGE_NODES,
+} from './guard.ts';
 import { Limit, Op } from './message.ts';
 import { Referring, Sealed } from './sealed.ts';
 import { Tag } from './tags.ts';
@@ -68,7 +77,7 @@ export class PendingFrame {
   /** The whole frame. */
   complete(bytes: ReadonlyMap<number, Uint8Array>): unknown[] {
     const fetch = (id: number): Buffer => bytes.get(id) as Buffer;
-    return [...this.head, new Unboxer(unpack, fetch).value(unpack(this.#rest))];
+    return [...this.head, new Unboxer(unpack, fetch).whole(unpack(this.#rest))];
   }
 }
 
@@ -79,15 +88,21 @@ export class PendingFrame {
 export function encodeFrame(frame: readonly unknown[], detach: Detach): Uint8Array {
   const last = frame[frame.length - 1];
   const referring = referringOf(last);
-  if (referring === undefined) return packWithin(boxFrame(frame, detach));
+  if (referring === undefined) return packFrame(frame, detach);
   let sent = false;
   try {
-    const packed = packWithin(boxFrame(frame, detach));
+    const packed = packFrame(frame, detach);
     sent = true;
     return packed;
   } finally {
     referring.settled(sent);
   }
+}
+
+function packFrame(frame: readonly unknown[], detach: Detach): Uint8Array {
+  const { boxed, attached } = boxFrame(frame, detach);
+  const packed = packr.pack(boxed);
+  return isSmall(packed) ? packed : packr.pack(apart(boxed, packed, attached, detach));
 }
 
 /** The result of a call, or the one argument of it. */
@@ -96,14 +111,31 @@ function referringOf(last: unknown): Referring | undefined {
   return only instanceof Referring ? only : undefined;
 }
 
-/** Packs what the other side will take: a value over its limits must fail here, not cost the link there. */
-function packWithin(frame: readonly unknown[]): Uint8Array {
-  const packed = packr.pack(frame);
-  if (packed.length > Limit.RPC - 64) throw tooLarge(`${packed.length} bytes`, '1 MiB');
-  // Each value takes a byte at least, so only large frames can have too many.
-  if (packed.length > MAX_BATCH && !fitsBatch(packed))
-    throw tooLarge('so many values', `${MAX_BATCH}`);
-  return packed;
+/** Each value takes a byte at least, so only large frames can have too many. */
+function isSmall(packed: Uint8Array): boolean {
+  return packed.length <= Limit.RPC - 64 && (packed.length <= MAX_BATCH || fitsBatch(packed));
+}
+
+/** Throws for what the other side would not take: it must fail here, not cost the link there. */
+function checkSize(packed: Uint8Array): void {
+  if (packed.length > Limit.VALUE) throw tooLarge(`${packed.length} bytes`, `${Limit.VALUE}`);
+  if (!isSmall(packed) && !fitsLarge(packed))
+    throw tooLarge('so many values', `${MAX_LARGE_NODES}`);
+}
+
+/** The same frame with its last element as an attachment. */
+function apart(
+  frame: readonly unknown[],
+  packed: Uint8Array,
+  attached: readonly BoxedBytes[],
+  detach: Detach,
+): readonly unknown[] {
+  checkSize(packed);
+  // A frame is a short list: its header is one byte, with or without the last element.
+  const head = packr.pack(frame.slice(0, -1)).length;
+  const bytes = packed.subarray(head);
+  const place = new BoxedBytes(pack([detach(bytes), bytes.length]));
+  return [...frame.slice(0, -1), new Boxed(pack([Tag.PACKED, place, ...attached]))];
 }
 
 function tooLarge(size: string, limit: string): ElsewhereError {
@@ -113,11 +145,16 @@ function tooLarge(size: string, limit: string): ElsewhereError {
   );
 }
 
+interface BoxedFrame {
+  readonly boxed: readonly unknown[];
+  readonly attached: readonly BoxedBytes[];
+}
+
 /** Boxes the last element (arguments, value or error); the others are numbers and names. */
-function boxFrame(frame: readonly unknown[], detach: Detach): readonly unknown[] {
+function boxFrame(frame: readonly unknown[], detach: Detach): BoxedFrame {
   const last = frame[frame.length - 1];
   if (last == null || typeof last === 'boolean' || (typeof last === 'number' && last !== 0))
-    return frame;
+    return { boxed: frame, attached: [] };
   const detached: Uint8Array[] = [];
   // Ids are only taken when the whole frame is known to be sound.
   const collect: Detach = (bytes) => {
@@ -130,20 +167,20 @@ function boxFrame(frame: readonly unknown[], detach: Detach): readonly unknown[]
   const value = referring === undefined ? last : referring.value;
   const place = (boxed: unknown): readonly unknown[] =>
     replaceLast(frame, referring !== undefined && Array.isArray(last) ? [boxed] : boxed);
-  const tree = new Boxer(pack, collect, false, referring);
-  let boxed = seal(tree, tree.value(value));
-  const graph = tree.shared;
+  let boxer = new Boxer(pack, collect, false, referring);
+  let boxed = seal(boxer, boxer.value(value));
+  const graph = boxer.shared;
   if (graph) {
     detached.length = 0;
-    const table = new Boxer(pack, collect, true, referring);
-    boxed = seal(table, table.table(value));
+    boxer = new Boxer(pack, collect, true, referring);
+    boxed = seal(boxer, boxer.table(value));
   }
   if (detached.length > 0) {
-    packWithin(place(boxed));
-    const again = new Boxer(pack, detach, graph, referring);
-    boxed = seal(again, graph ? again.table(value) : again.value(value));
+    checkSize(packr.pack(place(boxed)));
+    boxer = new Boxer(pack, detach, graph, referring);
+    boxed = seal(boxer, graph ? boxer.table(value) : boxer.value(value));
   }
-  return place(boxed);
+  return { boxed: place(boxed), attached: boxer.attached };
 }
 
 function seal(boxer: Boxer, boxed: unknown): unknown {
@@ -195,7 +232,7 @@ function unboxFrame(frame: unknown[]): unknown[] | PendingFrame {
   const last = frame[frame.length - 1];
   // Unboxing works in place, so what may be needed again is kept packed.
   const kept = mayHaveAttachments(last) ? Buffer.from(packr.pack(last)) : undefined;
-  const value = new Unboxer(unpack, fetch).value(last);
+  const value = new Unboxer(unpack, fetch).whole(last);
   countSealed(value);
   if (attachments.length > 0 && kept !== undefined)
     return new PendingFrame(head, kept, attachments);

@@ -9,6 +9,8 @@ export const MAX_DEPTH = 64;
 export const MAX_NODES = 262_144;
 /** What one frame may have, and bytes that frames may have together: so no packet of whole frames is over the limit. */
 export const MAX_BATCH: number = MAX_NODES - 64;
+/** In a value that travels apart because it is large: about 250 MB of the smallest objects. */
+export const MAX_LARGE_NODES = 4_194_304;
 export const MAX_KEY_BYTES = 4096;
 /** Our extensions; their payload is msgpack again and is scanned too. Type 0 of length 1 is msgpackr's undefined. */
 export const EXT_BOXED = 1;
@@ -20,6 +22,7 @@ let bytes: Uint8Array = PROTO;
 let at = 0;
 let end = 0;
 let nodes = 0;
+let maxNodes = MAX_NODES;
 let found: Found = 0;
 
 /** What of ours is inside: nothing, boxed values, or also attachments. */
@@ -27,7 +30,8 @@ export type Found = 0 | 1 | 2;
 export const ATTACHMENTS = 2;
 
 /** Throws ERR_ELSEWHERE_PROTOCOL for what must not be decoded. */
-export function guard(body: Uint8Array): Found {
+export function guard(body: Uint8Array, most: number = MAX_NODES): Found {
+  maxNodes = most;
   bytes = body;
   at = 0;
   end = body.length;
@@ -48,9 +52,19 @@ export function fitsBatch(frame: Uint8Array): boolean {
   return nodes <= MAX_BATCH;
 }
 
+/** Whether a large value of our own is one that the other side takes. */
+export function fitsLarge(packed: Uint8Array): boolean {
+  try {
+    guard(packed, MAX_LARGE_NODES);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function value(depth: number): void {
   if (depth > MAX_DEPTH) refuse('values nested too deep');
-  if (++nodes > MAX_NODES) refuse('too many values');
+  if (++nodes > maxNodes) refuse('too many values');
   const byte = take(1);
   if (byte < 0x80 || byte >= 0xe0) return;
   if (byte < 0x90) return map(byte & 0x0f, depth);

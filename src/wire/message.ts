@@ -67,6 +67,8 @@ export const Limit = {
   INLINE_BYTES: 65_536,
   /** One such byte array: Node's own largest read is 2 GiB, ours goes in pieces. */
   ATTACHMENT: 1_073_741_824,
+  /** A value that is no byte array, packed. */
+  VALUE: 67_108_864,
   /** What a sender may have in flight on a stream before the first CREDIT. */
   STREAM_WINDOW: 262_144,
   /** The most that CREDIT may make of it. */

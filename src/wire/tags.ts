@@ -27,6 +27,8 @@ export const Tag = {
   HANDLE: 17,
   /** [INSTANCE, name, own properties] of a class that is registered by value. */
   INSTANCE: 18,
+  /** [PACKED, bytes, ...attachments in them] a value that is too large for its packet; never inside another one. */
+  PACKED: 19,
 } as const;
 
 /** Classes of byte views that travel. */

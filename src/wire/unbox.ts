@@ -2,6 +2,7 @@
 import { ElsewhereError, type ElsewhereErrorCode } from '../base/errors.ts';
 import { Boxed, BoxedBytes } from './box.ts';
 import { prototypeByName } from './classes.ts';
+import { guard, MAX_LARGE_NODES } from './guard.ts';
 import { type Fields, Sealed } from './sealed.ts';
 import { ERRORS, MAX_STACK, Tag, VIEWS } from './tags.ts';
 
@@ -22,6 +23,13 @@ export class Unboxer {
     this.#unpack = unpack;
     this.#fetch = fetch;
     this.#resolve = resolve;
+  }
+
+  /** The last element of a frame: the one place for a value that travelled apart. */
+  whole(value: unknown): unknown {
+    if (!(value instanceof Boxed)) return this.value(value);
+    const fields = list(this.#unpack(value.payload));
+    return fields[0] === Tag.PACKED ? this.#large(fields) : this.value(value);
   }
 
   value(value: unknown): unknown {
@@ -64,6 +72,18 @@ export class Unboxer {
     return new Sealed((resolve) =>
       new Unboxer(this.#unpack, this.#fetch, resolve).value(list(this.#unpack(kept))[1]),
     );
+  }
+
+  /** Only counted before its bytes are there. */
+  #large([, place, ...attached]: readonly unknown[]): unknown {
+    if (!(place instanceof BoxedBytes)) throw malformed('a large value');
+    const bytes = this.#attachment(place);
+    if (bytes.length === 0) {
+      for (const other of attached) if (other instanceof BoxedBytes) this.#attachment(other);
+      return undefined;
+    }
+    guard(bytes, MAX_LARGE_NODES);
+    return this.value(this.#unpack(bytes));
   }
 
   /** Shells first, contents afterwards: so references may lead anywhere. */
