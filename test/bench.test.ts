@@ -7,7 +7,7 @@ import type { Result } from '../bench/rounds.ts';
 import { repository, runProgram } from './kit/agent.ts';
 import { suite } from './kit/suite.ts';
 
-const test = suite('bench');
+const test = suite('bench', { limit: 30_000 });
 const main = join(repository, 'build', 'bench', 'main.js');
 
 let folder = '';

@@ -1,5 +1,6 @@
 /** Serves this machine's resources to who knows the token. */
 
+import { ElsewhereError } from '../base/errors.ts';
 import { ObjectSession } from '../objects/session.ts';
 import type { AnyPatch } from '../patch.ts';
 import { Agent, type AgentOptions } from '../session/agent.ts';
@@ -7,9 +8,10 @@ import type { FarSession } from '../session/far-session.ts';
 import type { Login } from '../session/keyring.ts';
 import { isLoopback, parseEndpoint } from '../transport/endpoint.ts';
 import { refuseClassic, serveClassic } from './classic.ts';
+import { answerJsonRpc } from './json-rpc.ts';
 import { type Intercept, type ServiceSource, serveService } from './service.ts';
 
-export interface ServeOptions extends AgentOptions {
+export interface ServeOptions extends Omit<AgentOptions, 'post'> {
   /**
    * Whether clients may run code here (modules, eval, execute, teleport, run). Default: true where only this machine
    * reaches the agent (loopback, unix socket), false elsewhere, where it must be asked for. With a policy only what
@@ -18,6 +20,11 @@ export interface ServeOptions extends AgentOptions {
   readonly classic?: boolean;
   /** What `conn.root` is for clients. An instance is shared by all of them; of a class or a function each gets its own. */
   readonly service?: ServiceSource;
+  /**
+   * Whether the service also answers JSON-RPC 2.0, as HTTP POST on the same port of a ws: or wss: listener, with the header
+   * `Authorization: Bearer TOKEN` (or Basic for users). Default false.
+   */
+  readonly jsonRpc?: boolean;
   /** Sees each request of clients to the service before it is carried out. */
   readonly intercept?: Intercept;
 }
@@ -106,10 +113,21 @@ export async function serveWith(
   options: ServeOptions = {},
 ): Promise<Server> {
   const agent = newAgent(patches, options);
-  await agent.listen(options);
+  await agent.listen({ ...options, ...jsonRpcOf(options) });
   const server = new Server(agent);
   if (options.once === true) server.on('disconnect', () => void server.close());
   return server;
+}
+
+function jsonRpcOf(options: ServeOptions): Pick<AgentOptions, 'post'> {
+  const { jsonRpc, service: source, intercept, listen } = options;
+  if (jsonRpc !== true) return {};
+  if (source === undefined || !/^wss?:/.test(String(listen ?? 'ws:')))
+    throw new ElsewhereError(
+      'ERR_ELSEWHERE_ARGUMENT',
+      'jsonRpc needs a service, and a ws: or wss: listener to answer at',
+    );
+  return { post: (body, login) => answerJsonRpc(body, login, { source, intercept }) };
 }
 
 export function newAgent(patches: readonly AnyPatch[], options: ServeOptions): Agent {

@@ -85,7 +85,7 @@ export function serveService(objects: ObjectSession, served: ServedService): voi
   );
 }
 
-function newService(source: ServiceSource): object {
+export function newService(source: ServiceSource): object {
   if (typeof source !== 'function') return source;
   if (source.prototype instanceof Service) return new (source as new () => Service)();
   return (source as () => object)();

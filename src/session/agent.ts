@@ -4,6 +4,7 @@ import { EventEmitter } from 'node:events';
 import { runDetached } from '../base/context.ts';
 import { ElsewhereError, isElsewhereError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
+import type { PeerInfo } from '../connection/channel.ts';
 import { DEFAULT_HEARTBEAT } from '../connection/heartbeat.ts';
 import { DEFAULT_GRACE } from '../connection/redial.ts';
 import type { AnyPatch } from '../patch.ts';
@@ -11,6 +12,7 @@ import { newToken, PRIVATE_LINK_TOKEN } from '../security/auth.ts';
 import { mayUpgrade } from '../security/origin.ts';
 import { type Policy, type PolicyRules, policyRules } from '../security/policy.ts';
 import { formatUrl, isLoopback, parseEndpoint } from '../transport/endpoint.ts';
+import type { PostGate } from '../transport/http-post.ts';
 import { listen } from '../transport/listen.ts';
 import { isPipePair, listenPipe, type PipePair } from '../transport/pipe.ts';
 import { isLinkPort, type LinkPort, listenPort } from '../transport/port.ts';
@@ -32,6 +34,8 @@ export interface AgentOptions {
   readonly token?: string;
   /** Who else may come in, and who has a say in it. */
   readonly auth?: AuthOptions;
+  /** Answers an HTTP POST of whoever came in. */
+  readonly post?: (body: string, login: Login) => Promise<string | undefined>;
   /** More clients at once are refused with ERR_ELSEWHERE_LIMIT. Default: no limit. */
   readonly maxConnections?: number;
   /** One client: others are refused, and when it has gone the server closes. Default false. */
@@ -59,6 +63,7 @@ export interface AgentOptions {
 const MAX_UNAUTHENTICATED = 64;
 /** A wrong token costs at least this long, so that guessing is slow. */
 const REFUSAL_DELAY = 100;
+type KnownLogin = Login & { readonly peer: PeerInfo };
 const STOPPING = 'the agent is stopping';
 
 /** Ports and pipes have none. */
@@ -110,10 +115,32 @@ export class Agent {
         onTransport: (transport, info) => this.accept(transport, info.remote),
         refused: (remote, error) => this.#report(remote, failedHandshake(error)),
         tls: options.tls,
+        post: options.post && this.#postGate(options.post),
         admit: (headers) =>
           mayUpgrade(headers, { allowedHosts: options.allowedHosts ?? [], allowedOrigins: [] }),
       }),
     );
+  }
+
+  /** Each POST is a login of its own. */
+  #postGate(answer: NonNullable<AgentOptions['post']>): PostGate {
+    return async ({ authorization, remote, certificate }) => {
+      const known = this.#closing ? undefined : this.#keyring.authorized(authorization);
+      if (known === undefined) {
+        await new Promise((resolve) => setTimeout(resolve, REFUSAL_DELAY));
+        return undefined;
+      }
+      const login: Login = { credentials: { ...known, certificate }, peer: undefined, remote };
+      const verify = this.#verify;
+      try {
+        const granted =
+          verify === undefined ? login : await verified(verify, login, this.#authTimeout);
+        return (body) => answer(body, granted);
+      } catch (error) {
+        this.#report(remote, error as ElsewhereError);
+        return undefined;
+      }
+    };
   }
 
   #listenPrivately(where: LinkPort | PipePair): void {
@@ -160,7 +187,7 @@ export class Agent {
         const { certificate } = transport;
         const { peer } = admission;
         const credentials = { ...admission.credentials, certificate };
-        const login: Login = { credentials, peer, remote };
+        const login: KnownLogin = { credentials, peer, remote };
         if (this.#verify === undefined || this.#sessions.has(admission.session))
           return this.#admit(transport, admission, login);
         this.#unauthenticated++;
@@ -174,7 +201,7 @@ export class Agent {
     );
   }
 
-  #admit(transport: Transport, admission: Admission, login: Login): void {
+  #admit(transport: Transport, admission: Admission, login: KnownLogin): void {
     try {
       this.#session(admission, login).attach(transport, admission, selfInfo());
     } catch (refused) {
@@ -202,7 +229,7 @@ export class Agent {
     this.events.emit('refused', remote, error);
   }
 
-  #session({ session: id }: Admission, login: Login): FarSession {
+  #session({ session: id }: Admission, login: KnownLogin): FarSession {
     const known = this.#sessions.get(id);
     if (known !== undefined) {
       refuseOthers(known.login, login);
@@ -259,11 +286,11 @@ function refuseOthers(one: Login, other: Login): void {
   throw new ElsewhereError('ERR_ELSEWHERE_AUTH', 'this session belongs to somebody else');
 }
 
-async function verified(
+async function verified<L extends Login>(
   verify: NonNullable<AuthOptions['verify']>,
-  login: Login,
+  login: L,
   timeout: number,
-): Promise<Login> {
+): Promise<L> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => {
     timer = setTimeout(resolve, timeout, false);

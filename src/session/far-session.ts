@@ -24,7 +24,7 @@ export type Extend = (session: FarSession) => void;
 
 export interface FarSessionInit {
   readonly id: string;
-  readonly login: Login;
+  readonly login: Login & { readonly peer: PeerInfo };
   readonly patches: readonly AnyPatch[];
   readonly rules: PolicyRules;
   /** Milliseconds without any link until the session is over. */

@@ -3,8 +3,15 @@ import { randomBytes } from 'node:crypto';
 import { runLocally } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import type { PeerInfo } from '../connection/channel.ts';
-import { tokenKey } from '../security/auth.ts';
-import { emptyList, keyOfUser, parseList, type UserList, withUser } from '../security/users.ts';
+import { sameProof, tokenKey } from '../security/auth.ts';
+import {
+  emptyList,
+  keyOfUser,
+  parseList,
+  passwordKey,
+  type UserList,
+  withUser,
+} from '../security/users.ts';
 import type { PeerCertificate } from '../transport/transport.ts';
 import { readPrivateFile } from './private-file.ts';
 
@@ -22,8 +29,8 @@ export interface Credentials {
 /** A client that has proven itself. */
 export interface Login {
   readonly credentials: Credentials;
-  /** Facts about its process, as it tells them. */
-  readonly peer: PeerInfo;
+  /** Facts about its process, as it tells them; undefined for who sends an HTTP POST. */
+  readonly peer: PeerInfo | undefined;
   /** Where it comes from. */
   readonly remote: string;
 }
@@ -66,6 +73,25 @@ export class Keyring {
   /** What the passwords of users are salted with; undefined where there are none. */
   get salt(): string | undefined {
     return this.#users?.().salt;
+  }
+
+  /** Who an `Authorization` header says and proves to be: Bearer TOKEN, or Basic with a user's password. */
+  authorized(header: string | undefined): Credentials | undefined {
+    const [, scheme = '', value = ''] = /^(Bearer|Basic) +([\w+/=~.-]+)$/i.exec(header ?? '') ?? [];
+    if (scheme === '') return undefined;
+    const text = scheme.toLowerCase() === 'basic' ? Buffer.from(value, 'base64').toString() : value;
+    if (scheme.toLowerCase() === 'bearer') return this.#who(undefined, tokenKey(text));
+    const at = text.indexOf(':');
+    const { salt } = this;
+    if (at < 1 || salt === undefined) return undefined;
+    const user = text.slice(0, at);
+    return this.#who(user, passwordKey(text.slice(at + 1), user, salt));
+  }
+
+  #who(user: string | undefined, key: Buffer): Credentials | undefined {
+    const shown = key.toString('base64');
+    const isKey = (one: Principal): boolean => sameProof(one.key.toString('base64'), shown);
+    return this.principals(user).find(isKey)?.credentials;
   }
 
   /** Everybody whom a client that names `user` (or nobody) may prove to be. */

@@ -4,6 +4,7 @@ import { runLocally } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import { originals } from '../base/originals.ts';
 import { formatUrl } from './endpoint.ts';
+import type { PostGate } from './http-post.ts';
 import { socketTransport } from './socket.ts';
 import { isSecure, reportFailures, serverSettings, type TlsServerOptions } from './tls.ts';
 import type { DialledEndpoint, Listener, Transport } from './transport.ts';
@@ -23,6 +24,8 @@ export interface ListenOptions {
   admit(headers: UpgradeHeaders): boolean;
   /** A client whose TLS handshake failed, so that there never was a transport. */
   refused?(remote: string, error: Error): void;
+  /** Who may send an HTTP POST to a ws: or wss: listener. Default: nobody. */
+  readonly post?: PostGate | undefined;
   /** For tls: and wss:. */
   readonly tls?: TlsServerOptions | undefined;
 }

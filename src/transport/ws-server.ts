@@ -1,11 +1,12 @@
 /** The HTTP or HTTPS server behind a ws: or wss: listener: lets our own clients upgrade and nobody else. The other importer of `ws`. */
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { originals } from '../base/originals.ts';
+import { answerPost, type PostGate } from './http-post.ts';
 import type { ListenOptions } from './listen.ts';
-import { isSecure, reportFailures, serverSettings } from './tls.ts';
+import { certificateOf, isSecure, reportFailures, serverSettings } from './tls.ts';
 import type { Endpoint } from './transport.ts';
 import { WS_OPTIONS, wsTransport } from './ws.ts';
 
@@ -31,7 +32,10 @@ export function wsServer(endpoint: Endpoint, options: ListenOptions): Server {
   if (isSecure(endpoint)) reportFailures(server, options.refused);
   const upgrader = new WebSocketServer({ ...WS_OPTIONS, noServer: true, clientTracking: false });
   server.on(isSecure(endpoint) ? 'secureConnection' : 'connection', dropUnlessUpgraded);
-  server.on('request', (_request, response) => {
+  server.on('request', (request, response) => {
+    const { post } = options;
+    if (post !== undefined && request.method === 'POST')
+      return void takePost(request, response, post, options);
     response.writeHead(426, {
       'Content-Type': 'text/plain',
       'Cross-Origin-Resource-Policy': 'same-origin',
@@ -44,6 +48,35 @@ export function wsServer(endpoint: Endpoint, options: ListenOptions): Server {
     upgrade(upgrader, endpoint, options, request, socket, head),
   );
   return server;
+}
+
+/** The same rules as for those who upgrade. */
+async function takePost(
+  request: IncomingMessage,
+  response: ServerResponse,
+  post: PostGate,
+  options: ListenOptions,
+): Promise<void> {
+  const { socket, headers, url: path } = request;
+  if (!options.admit({ method: 'GET', path, host: headers.host, origin: headers.origin })) {
+    socket.end(FORBIDDEN);
+    return;
+  }
+  const remote = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
+  const { authorization } = headers;
+  const sender = { authorization, remote, certificate: certificateOf(socket) };
+  const gate: PostGate = async (who) => {
+    const answerer = await post(who);
+    // Its calls may take as long as anybody's.
+    if (answerer !== undefined) upgraded.add(socket);
+    return answerer;
+  };
+  try {
+    await answerPost(request, response, gate, sender);
+  } catch (error) {
+    options.refused?.(remote, error as Error);
+    response.destroy();
+  }
 }
 
 const upgraded = new WeakSet<object>();

@@ -178,7 +178,7 @@ test('verify has the last word, and what it grants the service sees', async () =
       message: /the agent does not let this client in/,
     });
   assert.deepEqual(refused, ['bob is on holiday', 'refused']);
-  assert.equal(seen[0]?.peer.pid, process.pid);
+  assert.equal(seen[0]?.peer?.pid, process.pid);
   assert.match(seen[0]?.remote ?? '', /^127\.0\.0\.1:\d+$/);
 });
 
