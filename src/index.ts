@@ -47,6 +47,7 @@ export { type RegistryOptions, serveRegistry } from './registry/server.ts';
 export { captureStdio } from './scope/capture.ts';
 export { type Explanation, explain, type Subject } from './scope/explain.ts';
 export { currentScope, install, uninstall } from './scope/installer.ts';
+export type { NetworkOptions, Via } from './scope/network-rules.ts';
 export type { PathOptions } from './scope/path-rules.ts';
 export {
   bindScope,

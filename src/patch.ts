@@ -45,6 +45,11 @@ export interface ScopeView {
   readonly children?: ChildrenChoice | undefined;
   /** Whose environment `process.env` is: 'local' is the default. */
   readonly env?: EnvChoice;
+  /**
+   * The rule, as a sentence, that keeps a socket of `connection` from a place; undefined for none. A datagram socket is
+   * of one side, so a place that is another side's is out of its reach.
+   */
+  forbids(place: NetworkPlace, connection: object): string | undefined;
   /** Runs `fn`, and everything it starts, in this scope. */
   run<R>(fn: () => R): R;
 }
@@ -104,11 +109,22 @@ export interface Target<C extends Calls<C>, S extends Streams<S> = NoStreams> {
   onClosed(listener: (error: Error) => void): () => void;
 }
 
-/** What an operation is about, for the scope's filters. */
-export type Subject =
-  | { readonly path: string }
-  | { readonly host: string; readonly port: number }
-  | { readonly socketPath: string };
+/** What is connected to, for the scope's filters: a place, a unix socket, or (a question for a name) a host without a port. */
+export type NetworkPlace =
+  | { readonly protocol: 'tcp' | 'udp'; readonly host: string; readonly port: number }
+  | { readonly socketPath: string }
+  /** With a protocol, `*`: all that a socket of it may be for. */
+  | { readonly name: string; readonly protocol?: 'udp' };
+
+/** Where something goes by the scope's filters for the network. */
+export interface Routing<C extends Calls<C>, S extends Streams<S> = NoStreams> {
+  /** Undefined: here. Perhaps of another connection than the scope's own. */
+  readonly target: Target<C, S> | undefined;
+  /** The rule that forbids it, as a sentence. */
+  readonly denied?: string;
+  /** Runs the synchronous `fn` on that side, so that names are looked up there too. */
+  run<R>(fn: () => R): R;
+}
 
 /** A decision of the scope's filters: the target, and the subject's path after mapping. */
 export interface Decision<C extends Calls<C>, S extends Streams<S> = NoStreams> {
@@ -122,6 +138,8 @@ export interface LocalContext<C extends Calls<C>, S extends Streams<S> = NoStrea
   target(): Target<C, S> | undefined;
   /** The same after the scope's path filters; throws EACCES (with our error as cause) for a denied path. */
   decide(path: string, operation: string): Decision<C, S> | undefined;
+  /** The same after the scope's filters for the network. */
+  route(place: NetworkPlace): Routing<C, S>;
   /** The current scope whatever it does with this patch; undefined when this code is local. */
   scope(): ScopeView | undefined;
   /** Runs the synchronous `fn` as local code. */

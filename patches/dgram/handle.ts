@@ -101,7 +101,13 @@ class RemoteUdp {
     return this.bind(address, port, flags);
   }
 
+  #isForbidden(host: string, port: number): boolean {
+    const { scope, connection } = this.#target;
+    return scope.forbids({ protocol: 'udp', host, port }, connection) !== undefined;
+  }
+
   connect(address: string, port: number): number {
+    if (this.#isForbidden(address, port)) return errnoOf('EACCES');
     return this.#rename((id) => this.#target.callSync('connect', id, address, port));
   }
 
@@ -170,6 +176,7 @@ class RemoteUdp {
     const bytes = Buffer.concat(buffers.map(viewOf));
     if (bytes.length > MAX_DATAGRAM) return errnoOf('EMSGSIZE');
     if (this.#stream === undefined) return errnoOf('EBADF');
+    if (address !== undefined && this.#isForbidden(address, port ?? 0)) return errnoOf('EACCES');
     const number = answered ? ++this.#last : undefined;
     this.#stream.signal({
       kind: 'send',

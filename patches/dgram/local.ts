@@ -13,7 +13,7 @@ const CHANNEL = 'udp.socket';
 
 export function dgramLocal(context: LocalContext<DgramCalls, DgramStreams>): void {
   const made = (message: unknown): void => {
-    const target = context.target();
+    const { target } = context.route({ protocol: 'udp', name: '*' });
     if (target === undefined) return;
     const { socket } = message as { socket: dgram.Socket & { type: SocketType } };
     const state = stateOf(socket);

@@ -1,5 +1,6 @@
 /** `lookup` and `lookupService`, callbacks and promises. */
 import dns from 'node:dns';
+import { isLocalhost } from '../../src/base/localhost.ts';
 import type { LocalContext } from '../../src/patch.ts';
 import { type DnsCalls, HINTS, type LookupFailure, type Order } from './api.ts';
 import type { Cares } from './binding.ts';
@@ -13,9 +14,11 @@ export function installLookup(context: LocalContext<DnsCalls>, binding: Cares): 
   ]);
 
   context.replace(binding, 'getaddrinfo', (request, hostname, family, hints, order) => {
-    const target = context.target();
-    if (target === undefined)
+    const { target, denied } = context.route({ name: hostname });
+    // What localhost is everybody knows; another machine's answer would be no better.
+    if (target === undefined || isLocalhost(hostname))
       return getaddrinfo.call(binding, request, hostname, family, hints, order);
+    if (denied !== undefined) return errnoOf({ code: 'EACCES', errno: 0 });
     const named = HINTS.filter((hint) => (hints & dns[hint]) !== 0);
     const options = { family, hints: named, order: orders.get(order) ?? 'verbatim' };
     pending<readonly string[] | LookupFailure>(

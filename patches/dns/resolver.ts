@@ -1,5 +1,6 @@
 /** Resolver objects, the default one included: their questions, and what they were told to ask with. */
 import dns from 'node:dns';
+import { isLocalhost } from '../../src/base/localhost.ts';
 import type { LocalContext } from '../../src/patch.ts';
 import type { DnsCalls, QueryAnswer, ResolverSetup } from './api.ts';
 import { type Channel, isQuery, type Request, type ResolverChannel } from './binding.ts';
@@ -18,8 +19,12 @@ export function installQueries(context: LocalContext<DnsCalls>, prototype: Resol
       prototype,
       method,
       function query(this: Channel, request: Request, name: string): number {
-        const target = context.target();
-        if (target === undefined) return original.call(this, request, name);
+        const { target, denied } = context.route({ name });
+        if (target === undefined || isLocalhost(name)) return original.call(this, request, name);
+        if (denied !== undefined) {
+          process.nextTick(() => request.oncomplete('EREFUSED'));
+          return 0;
+        }
         ask(target, this, request, method, name);
         return 0;
       },

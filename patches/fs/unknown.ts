@@ -154,6 +154,7 @@ export class Probes {
       stepwise: false,
       cwd: '/',
       stdio: 'local',
+      forbids: () => undefined,
       run: (fn) => fn(),
     };
     const callSync = (): never => {

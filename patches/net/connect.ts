@@ -4,6 +4,7 @@
  */
 import net from 'node:net';
 import { ElsewhereError } from '../../src/base/errors.ts';
+import { errnoOf } from '../../src/base/system-errors.ts';
 import { type HandleClass, sameSide } from './handle.ts';
 import type { Installation } from './installation.ts';
 import { type Internals, inside, normalizeArgs, type SocketInside } from './internals.ts';
@@ -29,9 +30,11 @@ export function installConnect(installation: Installation): void {
           ? (first as unknown as [Options, unknown])
           : normalizeArgs(args);
       const [options] = normalized;
-      const { target, run } = routes.of(options);
+      const { target, denied, run } = routes.of(options);
       if (!refusedByNode(this, options)) prepare(installation, this, options, target);
       if (target !== undefined) normalized[0] = withPatience(options, target);
+      if (denied !== undefined)
+        normalized[0] = { ...normalized[0], lookup: refusingLookup(options, denied) };
       return run(() => Reflect.apply(original, this, [normalized]));
     },
   );
@@ -97,6 +100,16 @@ function refuseLocalHandle(socket: SocketInside): void {
     'ERR_ELSEWHERE_UNSUPPORTED',
     'a net.BoundSocket is bound on this machine and cannot connect from the far side; use localAddress and localPort instead',
   );
+}
+
+/** A name that is denied is not even asked for. An address is refused where it would be dialled. */
+function refusingLookup({ port }: Options, denied: string) {
+  return (host: string, _options: unknown, done: (error: Error) => void): void => {
+    const cause = new ElsewhereError('ERR_ELSEWHERE_DENIED', denied);
+    const error = new Error(`connect EACCES ${host}:${String(port)}`, { cause });
+    const about = { errno: errnoOf('EACCES'), code: 'EACCES', syscall: 'connect', address: host };
+    process.nextTick(done, Object.assign(error, about, { port: Number(port) }));
+  };
 }
 
 /**

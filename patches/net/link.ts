@@ -3,12 +3,12 @@
  * to the far side. It holds the state of one connection; the handle only passes calls on.
  */
 import { AsyncResource } from 'node:async_hooks';
-import { ElsewhereError } from '../../src/base/errors.ts';
 import { enqueue } from '../../src/base/event-queue.ts';
 import { errnoOf } from '../../src/base/system-errors.ts';
-import type { ByteStream, StreamHandler, Target } from '../../src/patch.ts';
+import type { ByteStream, NetworkPlace, StreamHandler, Target } from '../../src/patch.ts';
 import type { Address, Command, Dial, NetCalls, NetStreams, Report } from './api.ts';
-import { addressError, isSystemCode, systemError } from './errno.ts';
+import { addressError, systemError } from './errno.ts';
+import { giveCause, refusalCode, refusedBy, withCause } from './failures.ts';
 import type { Failure } from './inbox.ts';
 import type { ConnectRequest, NativeHandle, NativeStream } from './internals.ts';
 import { Outbox } from './outbox.ts';
@@ -97,6 +97,11 @@ export class Link implements StreamHandler {
       return errnoOf(this.#state === 'connecting' ? 'EALREADY' : 'EISCONN');
     this.#state = 'connecting';
     this.#attempt = { request, dial, since: performance.now() };
+    const denied = this.target.scope.forbids(placeOf(dial), this.target.connection);
+    if (denied !== undefined) {
+      enqueue(() => this.#connectFailed(refusedBy(denied)));
+      return 0;
+    }
     this.#stream = this.target.open('connect', [dial], this);
     for (const command of this.#early) this.#stream.signal(command);
     if (this.#ahead !== undefined) this.#sendAhead(this.#stream, this.#ahead);
@@ -368,30 +373,6 @@ export class Link implements StreamHandler {
   }
 }
 
-function withCause(report: Report & { kind: 'failed' }): Failure {
-  const { code, syscall, denied } = report;
-  if (denied === undefined) return { code, syscall };
-  return { code, syscall, cause: new ElsewhereError('ERR_ELSEWHERE_DENIED', denied) };
-}
-
-/**
- * Node makes the error of a failed connect by itself, from a number. The one place to meet it is the socket's `destroy`,
- * for as long as Node deals with the failure.
- */
-function giveCause(owner: Owner | undefined, cause: unknown): () => void {
-  if (owner === undefined || cause === undefined || Object.hasOwn(owner, 'destroy'))
-    return () => undefined;
-  const { destroy } = owner;
-  const value = function destroyWithCause(this: Owner, error: Error): unknown {
-    Object.defineProperty(error, 'cause', { value: cause, writable: true, configurable: true });
-    return Reflect.apply(destroy, this, [error]);
-  };
-  Object.defineProperty(owner, 'destroy', { value, writable: true, configurable: true });
-  return () => void Reflect.deleteProperty(owner, 'destroy');
-}
-
-/** The far side refused the stream with a system's code (EMFILE, EACCES), or it is out of reach. */
-export function refusalCode(error: Error): string {
-  const { code } = error as { code?: unknown };
-  return typeof code === 'string' && isSystemCode(code) ? code : 'ENETUNREACH';
+function placeOf({ path, address = '', port = 0 }: Dial): NetworkPlace {
+  return path === undefined ? { protocol: 'tcp', host: address, port } : { socketPath: path };
 }

@@ -55,8 +55,13 @@ export function runInContext<R>(context: Context, fn: () => R): R {
 
 /** Runs the synchronous `fn` as local code. Costs no AsyncLocalStorage: what `fn` starts for later keeps the caller's context. */
 export function runLocally<R>(fn: () => R): R {
+  return runBriefly(LOCAL, fn);
+}
+
+/** The same in any context. */
+export function runBriefly<R>(context: Context, fn: () => R): R {
   const before = state.forced;
-  state.forced = LOCAL;
+  state.forced = context;
   try {
     return fn();
   } finally {

@@ -1,5 +1,6 @@
 /** Options of the commands, by node:util's parser. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import type { NetworkOptions } from '../scope/network-rules.ts';
 import type { PathOptions } from '../scope/path-rules.ts';
 import { readPrivateFile } from '../session/private-file.ts';
 import { UsageError } from './usage.ts';
@@ -84,6 +85,23 @@ export function pathRules(values: ParsedLine['values']): Required<PathOptions> {
     map: mapping(strings(values['map'])),
   };
 }
+
+/** What --net-local, --net-remote and --net-deny say. */
+export function networkRules(values: ParsedLine['values']): Required<Omit<NetworkOptions, 'via'>> {
+  return {
+    local: strings(values['net-local']),
+    remote: strings(values['net-remote']),
+    deny: strings(values['net-deny']),
+  };
+}
+
+/** The options of both, for a command's table. */
+export const RULE_OPTIONS: OptionTable = Object.fromEntries(
+  ['local', 'remote', 'deny', 'map', 'net-local', 'net-remote', 'net-deny'].map((name) => [
+    name,
+    { type: 'string', multiple: true },
+  ]),
+);
 
 /** The pairs of `--map FROM=TO`. */
 function mapping(pairs: readonly string[]): Record<string, string> {

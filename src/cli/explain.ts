@@ -8,11 +8,13 @@ import { type RemoteOptions, withRemote } from '../scope/with-remote.ts';
 import { connect } from '../service/connect.ts';
 import {
   agentUrl,
+  networkRules,
   type OptionTable,
   optional,
   type ParsedLine,
   parseLine,
   pathRules,
+  RULE_OPTIONS,
   tokenOption,
 } from './args.ts';
 import type { Command } from './command.ts';
@@ -20,10 +22,7 @@ import { UsageError } from './usage.ts';
 
 const OPTIONS: OptionTable = {
   on: { type: 'string' },
-  local: { type: 'string', multiple: true },
-  remote: { type: 'string', multiple: true },
-  deny: { type: 'string', multiple: true },
-  map: { type: 'string', multiple: true },
+  ...RULE_OPTIONS,
   cwd: { type: 'string' },
   program: { type: 'string' },
   json: { type: 'boolean' },
@@ -34,7 +33,8 @@ const HELP = `elsewhere explain: on which side a path or an address is, and whic
 
   elsewhere explain --on URL [options] PATH|HOST:PORT ...
 
-  --local, --remote, --deny GLOB, --map FROM=TO, --cwd DIR    as for \`elsewhere run\`
+  --local, --remote, --deny GLOB, --map FROM=TO, --cwd DIR,
+  --net-local, --net-remote, --net-deny PLACE    as for \`elsewhere run\`
   --program FILE     also the rules of a program that \`elsewhere run\` would start: what its own package keeps here
   --json             one line of JSON for each
   --token-file FILE  the token, if the URL has none
@@ -69,7 +69,7 @@ function scopeOptions(values: ParsedLine['values']): RemoteOptions {
   const own = fileURLToPath(new URL('.', import.meta.url));
   const paths = program === undefined ? given : programRules(given, own, resolve(program));
   const cwd = optional(values['cwd']);
-  return { paths, ...(cwd === undefined ? {} : { cwd }) };
+  return { paths, net: networkRules(values), ...(cwd === undefined ? {} : { cwd }) };
 }
 
 const ADDRESS = /^(\[[^\]]+\]|[^/:]+):(\d{1,5})$/;

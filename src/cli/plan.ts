@@ -13,6 +13,7 @@ export interface Plan {
   readonly remote: readonly string[];
   readonly local: readonly string[];
   readonly paths: ProgramOptions['paths'];
+  readonly net: ProgramOptions['net'];
   readonly stdio: ProgramOptions['stdio'];
   readonly env: ProgramOptions['env'];
   readonly children: ProgramOptions['children'];
@@ -41,6 +42,7 @@ export async function prepare(
       remote,
       local: names.filter((name) => !remote.includes(name)),
       paths: options.paths,
+      net: options.net,
       stdio: options.stdio,
       env: options.env,
       children: options.children,
@@ -68,7 +70,7 @@ export function print(plan: Plan, json: boolean): number {
 }
 
 function describe(plan: Plan): string {
-  const { agent, paths = {} } = plan;
+  const { agent, paths = {}, net = {} } = plan;
   const lines: [string, string][] = [
     ['agent', `${agent.url} (${agent.hostname}, Node ${agent.node})`],
     ['program', plan.program.join(' ')],
@@ -82,6 +84,9 @@ function describe(plan: Plan): string {
       'mapped path',
       `${from} is ${to} there`,
     ]),
+    ...(['local', 'remote', 'deny'] as const).flatMap((rule) =>
+      (net[rule] ?? []).map((place): [string, string] => [`${rule} place`, place]),
+    ),
     ['stdio', String(plan.stdio)],
     ['env', String(plan.env)],
     ['children', String(plan.children)],

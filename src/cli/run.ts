@@ -4,10 +4,12 @@ import type { ChildrenChoice, EnvChoice, StdioWay } from '../patch.ts';
 import type { ProgramOptions } from '../scope/with-remote.ts';
 import {
   agentUrl,
+  networkRules,
   type OptionTable,
   optional,
   type ParsedLine,
   pathRules,
+  RULE_OPTIONS,
   splitProgram,
   strings,
   tokenOption,
@@ -21,10 +23,7 @@ const OPTIONS: OptionTable = {
   on: { type: 'string' },
   patch: { type: 'string', multiple: true },
   except: { type: 'string', multiple: true },
-  local: { type: 'string', multiple: true },
-  remote: { type: 'string', multiple: true },
-  deny: { type: 'string', multiple: true },
-  map: { type: 'string', multiple: true },
+  ...RULE_OPTIONS,
   cwd: { type: 'string' },
   env: { type: 'string' },
   stdio: { type: 'string' },
@@ -45,6 +44,10 @@ const HELP = `elsewhere run: runs a program here whose files and sockets are the
   --remote GLOB      exceptions from what stays here
   --deny GLOB        these paths fail with EACCES
   --map FROM=TO      paths below FROM are read and written below TO on the far side
+  --net-local PLACE  connected to from here (repeatable): db.corp:5432, *.corp, 10.0.0.0/8:443, localhost, unix:/run/x.sock,
+                     udp://*. Ports of this machine's loopback on which the program or its children listen always are.
+  --net-remote PLACE exceptions from that
+  --net-deny PLACE   connecting there fails with EACCES
   --cwd DIR          working directory on the far side; default the agent's
   --env WHOSE        process.env: local (default), remote, none, or merged: local overlaid with the far side's
   --stdio WHERE      local (default), remote, or tee: input from there, output to both
@@ -86,6 +89,8 @@ function optionsOf(values: ParsedLine['values']): ProgramOptions {
     ...(except === undefined ? {} : { except }),
     ...(cwd === undefined ? {} : { cwd }),
     paths: pathRules(values),
+    net: networkRules(values),
+    tree: process.pid,
   };
 }
 

@@ -138,8 +138,9 @@ class Requests {
         agent: this.#agent,
       }),
     );
-    const counted = this.#traffic.exchanged(event);
+    let [up, down] = [0, 0];
     upstream.once('response', (answered) => {
+      const counted = this.#traffic.exchanged(event);
       const { statusCode = 502, statusMessage, rawHeaders } = answered;
       const dropped = ['transfer-encoding'];
       response.writeHead(
@@ -148,10 +149,9 @@ class Requests {
         handedOn(rawHeaders, answered.headers.connection, dropped) as never,
       );
       answered.pipe(response);
-      let bytes = 0;
-      answered.on('data', (chunk: Buffer) => (bytes += chunk.length));
+      answered.on('data', (chunk: Buffer) => (down += chunk.length));
       answered.on('close', () => {
-        counted(0, bytes);
+        counted(up, down);
         if (!answered.complete) response.destroy();
       });
     });
@@ -161,7 +161,7 @@ class Requests {
       if (response.headersSent) response.destroy();
       else answer(response, statusOf(failure), failure.text);
     });
-    request.on('data', (chunk: Buffer) => counted(chunk.length, 0));
+    request.on('data', (chunk: Buffer) => (up += chunk.length));
     request.pipe(upstream);
     response.once('close', () => {
       if (!response.writableFinished) upstream.destroy();

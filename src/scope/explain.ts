@@ -8,7 +8,7 @@ import type { Scope } from './scope.ts';
 /** What to explain: a path, an address to connect to, a variable of the environment, or a module to load. */
 export type Subject =
   | string
-  | { readonly host: string; readonly port: number }
+  | { readonly host: string; readonly port: number; readonly protocol?: 'tcp' | 'udp' }
   | { readonly env: string }
   | { readonly module: string };
 
@@ -34,6 +34,7 @@ export function explain(subject: Subject): Explanation {
   const connection = { id: channel.id, peer: channel.peer };
   if (typeof subject === 'string') return explainPath(scope, subject, connection);
   if ('env' in subject) return explainVariable(scope, connection);
+  if ('host' in subject) return explainPlace(scope, subject, connection);
   return { side: 'remote', connection, rule: 'default' };
 }
 
@@ -46,7 +47,8 @@ function patchOf(subject: Subject): string {
   if (typeof subject === 'object' && subject !== null) {
     if ('env' in subject) return 'process';
     if ('module' in subject) return 'module';
-    if ('host' in subject && Number.isInteger(subject.port)) return 'net';
+    if ('host' in subject && Number.isInteger(subject.port))
+      return subject.protocol === 'udp' ? 'dgram' : 'net';
   }
   throw new ElsewhereError(
     'ERR_ELSEWHERE_ARGUMENT',
@@ -62,6 +64,22 @@ function explainPath(
   if (rules === undefined) return { side: 'remote', connection, rule: 'default' };
   const { side, rule } = rules.decide(path, cwd);
   return { side, connection: side === 'local' ? undefined : connection, rule };
+}
+
+function explainPlace(
+  { network }: Scope,
+  { host, port, protocol = 'tcp' }: Extract<Subject, { host: string }>,
+  connection: NonNullable<Explanation['connection']>,
+): Explanation {
+  const verdict = network?.decide({ protocol, host, port });
+  if (verdict === undefined) return { side: 'remote', connection, rule: 'default' };
+  const { side, rule, channel } = verdict;
+  if (side === 'local') return here(rule);
+  return {
+    side,
+    connection: channel === undefined ? connection : { id: channel.id, peer: channel.peer },
+    rule,
+  };
 }
 
 function explainVariable(

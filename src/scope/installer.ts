@@ -1,11 +1,19 @@
 /** Puts the dispatchers of all patches in place, once per process, and takes them back. */
 import { syncBuiltinESMExports } from 'node:module';
-import { currentContext, runLocally } from '../base/context.ts';
+import { currentContext, runBriefly, runLocally } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import { packageVersion } from '../base/version.ts';
-import type { AnyPatch, Decision, LocalContext, RemoteStream, Target } from '../patch.ts';
+import type {
+  AnyPatch,
+  Decision,
+  LocalContext,
+  NetworkPlace,
+  RemoteStream,
+  Routing,
+  Target,
+} from '../patch.ts';
 import { Ledger } from './ledger.ts';
-import { Scope } from './scope.ts';
+import { Scope, sentence } from './scope.ts';
 import { typedTarget } from './target.ts';
 
 type AnyCalls = Record<string, (...args: never[]) => unknown>;
@@ -111,6 +119,7 @@ function contextOf(patch: AnyPatch, ledger: Ledger): AnyContext {
       return target === undefined ? undefined : typedTarget<AnyTarget>(target);
     },
     decide: (path, operation) => decide(name, path, operation),
+    route: (place) => route(name, place),
     scope: currentScopeObject,
     locally: runLocally,
     replace: (object, key, value) => ledger.replace(object, key, value),
@@ -132,6 +141,25 @@ function decide(
   const verdict = scope.rules.decide(path, scope.cwd);
   if (verdict.side === 'deny') throw denied(path, operation, verdict.rule);
   return verdict.side === 'local' ? undefined : { target, path: verdict.path };
+}
+
+const asItIs = <R>(fn: () => R): R => fn();
+
+function route(patch: string, place: NetworkPlace): Routing<AnyCalls, AnyStreams> {
+  const scope = currentScopeObject();
+  const found = scope?.target(patch);
+  if (scope === undefined || found === undefined) return { target: undefined, run: asItIs };
+  const target = typedTarget<AnyTarget>(found);
+  const verdict = scope.network?.decide(place);
+  if (verdict?.side === 'local') return { target: undefined, run: runLocally };
+  if (verdict?.side === 'deny') return { target, denied: sentence(verdict.rule), run: asItIs };
+  if (verdict?.channel === undefined) return { target, run: asItIs };
+  const other = scope.through(verdict.channel);
+  const there = other.target(patch);
+  return {
+    target: there === undefined ? undefined : typedTarget<AnyTarget>(there),
+    run: (fn) => runBriefly(other, fn),
+  };
 }
 
 /** Shaped as Node's own EACCES, so that programs that know it behave; the cause tells whose rule it was. */

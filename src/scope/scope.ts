@@ -1,7 +1,8 @@
 /** A scope: for each patch, where its operations go. Immutable but for its working directory and its mask. */
 import { runInContext } from '../base/context.ts';
 import type { Channel } from '../connection/channel.ts';
-import type { ChildrenChoice, EnvChoice, ScopeView, StdioChoice } from '../patch.ts';
+import type { ChildrenChoice, EnvChoice, NetworkPlace, ScopeView, StdioChoice } from '../patch.ts';
+import type { NetworkRules } from './network-rules.ts';
 import type { PathRules } from './path-rules.ts';
 import { PatchTarget } from './target.ts';
 
@@ -15,9 +16,13 @@ export interface ScopeInit {
   /** What stdio 'local' means: a capture around it, if there is one. */
   readonly localStdio?: StdioChoice | undefined;
   readonly rules?: PathRules | undefined;
+  readonly network?: NetworkRules | undefined;
   readonly isDefault?: boolean;
   readonly children?: ChildrenChoice | undefined;
 }
+
+/** The patches that a rule with `via` sends elsewhere. */
+const NETWORK = ['net', 'dns', 'dgram'];
 
 let lastId = 0;
 
@@ -29,12 +34,16 @@ export class Scope implements ScopeView {
   readonly env: EnvChoice;
   readonly localStdio: StdioChoice;
   readonly rules: PathRules | undefined;
+  readonly network: NetworkRules | undefined;
   readonly children: ChildrenChoice | undefined;
   cwd: string;
   umask: number | undefined;
+  readonly #init: ScopeInit;
   readonly #targets = new Map<string, PatchTarget>();
+  readonly #detours = new Map<Channel, Scope>();
 
   constructor(init: ScopeInit) {
+    this.#init = init;
     this.routes = init.routes;
     this.cwd = init.cwd;
     this.umask = init.umask;
@@ -42,6 +51,7 @@ export class Scope implements ScopeView {
     this.env = init.env;
     this.localStdio = init.localStdio ?? 'local';
     this.rules = init.rules;
+    this.network = init.network;
     this.children = init.children;
     this.isDefault = init.isDefault ?? false;
     for (const [name, channel] of init.routes)
@@ -60,7 +70,34 @@ export class Scope implements ScopeView {
     return this.#targets.get(patch);
   }
 
+  forbids(place: NetworkPlace, connection: object): string | undefined {
+    const verdict = this.network?.decide(place);
+    if (verdict === undefined) return undefined;
+    const isElsewhere =
+      'protocol' in place &&
+      place.protocol === 'udp' &&
+      (verdict.side === 'local' || (verdict.channel ?? connection) !== connection);
+    return verdict.side === 'deny' || isElsewhere ? sentence(verdict.rule) : undefined;
+  }
+
+  /** This scope with another far side's network. */
+  through(channel: Channel): Scope {
+    let scope = this.#detours.get(channel);
+    if (scope === undefined) {
+      const routes = new Map(this.routes);
+      for (const name of NETWORK) if (routes.has(name)) routes.set(name, channel);
+      scope = new Scope({ ...this.#init, routes, cwd: this.cwd });
+      this.#detours.set(channel, scope);
+    }
+    return scope;
+  }
+
   run<R>(fn: () => R): R {
     return runInContext(this, fn);
   }
+}
+
+/** What a rule says, for the cause of an EACCES. */
+export function sentence(rule: string): string {
+  return `this scope's rule "${rule}" forbids it`;
 }

@@ -5,6 +5,8 @@ import { ElsewhereError } from '../base/errors.ts';
 import type { Channel } from '../connection/channel.ts';
 import type { AnyPatch, ChildrenChoice, EnvChoice, ScopeView, StdioChoice } from '../patch.ts';
 import { currentScope, install, knownPatches } from './installer.ts';
+import { type NetworkOptions, NetworkRules } from './network-rules.ts';
+import { ownPorts } from './own-ports.ts';
 import { type PathOptions, PathRules } from './path-rules.ts';
 import { Scope } from './scope.ts';
 
@@ -21,6 +23,8 @@ export interface RemoteOptions {
   readonly except?: readonly string[];
   /** Which paths are local, remote, denied, or read under another name. */
   readonly paths?: PathOptions;
+  /** Which places are connected to from here, from the far side, from another one, or not at all. */
+  readonly net?: NetworkOptions;
   /** Working directory on the far side. Default: the agent's own, or the surrounding scope's on the same connection. */
   readonly cwd?: string;
   /**
@@ -39,6 +43,8 @@ export interface RemoteOptions {
 export interface ProgramOptions extends RemoteOptions {
   /** Where its children run. Default 'follow'. */
   readonly children?: ChildrenChoice;
+  /** Pid of the process under which the program's own processes are: ports of theirs on this machine stay here. */
+  readonly tree?: number;
 }
 
 /** `withRemote({ fs: a, net: b, stdio: 'local' }, fn)`: a far side, or 'local', for each patch; the rest is as outside. */
@@ -95,7 +101,7 @@ export function isRemote(value: unknown): value is Remote {
   );
 }
 
-function remoteScope(channel: Channel, options: RemoteOptions, children?: ChildrenChoice): Scope {
+function remoteScope(channel: Channel, options: ProgramOptions, children?: ChildrenChoice): Scope {
   checkNames([...(options.patches ?? []), ...(options.except ?? [])]);
   const outer = currentScope();
   const routes = new Map(outer?.routes);
@@ -112,9 +118,18 @@ function remoteScope(channel: Channel, options: RemoteOptions, children?: Childr
     localStdio: outer?.localStdio,
     env: options.env ?? outer?.env ?? 'local',
     rules: options.paths === undefined ? undefined : new PathRules(options.paths),
+    network: networkRules(options),
     isDefault: children !== undefined,
     children,
   });
+}
+
+function networkRules({
+  net,
+  tree,
+}: Pick<ProgramOptions, 'net' | 'tree'>): NetworkRules | undefined {
+  if (tree !== undefined) return new NetworkRules(net ?? {}, ownPorts(tree));
+  return net === undefined ? undefined : new NetworkRules(net);
 }
 
 function chosen(patch: AnyPatch, options: RemoteOptions): boolean {
@@ -143,6 +158,7 @@ function composedScope(composition: Composition): Scope {
     localStdio: outer?.localStdio,
     env: outer?.env ?? 'local',
     rules: outer?.rules,
+    network: outer?.network,
     children: composition['child_process'] === undefined ? outer?.children : undefined,
   });
 }

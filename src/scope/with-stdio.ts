@@ -17,6 +17,7 @@ export function runWithStdio<R>(streams: StdioStreams, fn: () => R): R {
     localStdio: streams,
     env: outer?.env ?? 'local',
     rules: outer?.rules,
+    network: outer?.network,
     children: outer?.children,
   });
   return scope.run(fn);

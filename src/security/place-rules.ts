@@ -9,7 +9,7 @@ import {
   parseNetwork,
 } from './address.ts';
 
-interface PlaceRule {
+export interface PlaceRule {
   readonly network?: Network;
   /** In lower case; may begin with `*.`. */
   readonly name?: string;
@@ -23,7 +23,7 @@ export class PlaceRules {
 
   /** Throws ERR_ELSEWHERE_ARGUMENT naming the rule that is none. */
   constructor(rules: readonly string[]) {
-    this.#rules = rules.flatMap(parseRule);
+    this.#rules = rules.flatMap(parsePlaceRule);
   }
 
   /** `names` are those that this machine has resolved to the address. Port 0 is any free one. */
@@ -33,7 +33,7 @@ export class PlaceRules {
       if (rule.network !== undefined) return isWithin(address, rule.network);
       if (rule.name === undefined || isMetadata(address)) return false;
       if (rule.name === '*') return true;
-      return !isNear(address) && names.some((name) => matches(rule.name ?? '', name));
+      return !isNear(address) && names.some((name) => nameMatches(rule.name ?? '', name));
     });
   }
 
@@ -42,13 +42,15 @@ export class PlaceRules {
   }
 }
 
-function matches(pattern: string, name: string): boolean {
+/** `*.corp` is every name below corp. */
+export function nameMatches(pattern: string, name: string): boolean {
   const plain = name.toLowerCase().replace(/\.$/, '');
   return pattern.startsWith('*.') ? plain.endsWith(pattern.slice(1)) : plain === pattern;
 }
 
-function parseRule(text: string): PlaceRule | PlaceRule[] {
-  if (text.startsWith('unix:')) return { path: text.slice(5), from: 1, to: 0 };
+/** Several rules for `localhost`. Throws ERR_ELSEWHERE_ARGUMENT naming the rule that is none. */
+export function parsePlaceRule(text: string): readonly PlaceRule[] {
+  if (text.startsWith('unix:')) return [{ path: text.slice(5), from: 1, to: 0 }];
   const found =
     /^(?:\[([^\]]+)\]|(\*|[^:[\]]+)|([\da-f:.]*:[\da-f:.]*:[\da-f:./]*))(?::(\*|\d+(?:-\d+)?))?$/i.exec(
       text,
@@ -57,13 +59,13 @@ function parseRule(text: string): PlaceRule | PlaceRule[] {
   const ports = portsOf(found?.[4]);
   if (host === undefined || ports === undefined) throw badRule(text);
   const network = parseNetwork(host);
-  if (network !== undefined) return { network, ...ports };
+  if (network !== undefined) return [{ network, ...ports }];
   const name = host.toLowerCase();
   // Who writes it means this machine, whatever its hosts file says.
   if (name === 'localhost') return LOOPBACK.map((loopback) => ({ network: loopback, ...ports }));
   if (!/^(?:\*|(?:\*\.)?[a-z\d_-]+(?:\.[a-z\d_-]+)*)$/.test(name) || /^[\d.]+$/.test(name))
     throw badRule(text);
-  return { name, ...ports };
+  return [{ name, ...ports }];
 }
 
 const LOOPBACK = ['127.0.0.0/8', '::1'].flatMap((text) => parseNetwork(text) ?? []);

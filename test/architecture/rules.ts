@@ -19,7 +19,7 @@ const LAYERS = [
 const BESIDE: Readonly<Record<string, readonly string[]>> = {
   security: ['base'],
   'patch.ts': ['base', 'type connection'],
-  scope: ['base', 'patch.ts', 'type connection', 'type session'],
+  scope: ['base', 'security', 'patch.ts', 'type connection', 'type session'],
   session: ['security', 'patch.ts'],
   service: ['security', 'patch.ts', 'scope'],
   proxy: ['security', 'scope'],

@@ -23,7 +23,8 @@ const run = (flags: readonly string[], program: readonly string[], env: NodeJS.P
 
 test('every option is in --help', async () => {
   const { stdout } = await elsewhere(['run', '--help']);
-  const names = 'on patch except local remote deny map cwd env stdio token-file dry-run json';
+  const names =
+    'on patch except local remote deny map net-local net-remote net-deny cwd env stdio token-file dry-run json';
   for (const name of names.split(' ')) assert.match(stdout, new RegExp(`--${name}\\b`), name);
   const other = await elsewhere(['serve', '--help']);
   for (const name of 'listen token-file no-classic grace once json'.split(' '))

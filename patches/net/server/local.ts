@@ -2,10 +2,10 @@
 import net from 'node:net';
 import { ElsewhereError } from '../../../src/base/errors.ts';
 import type { LocalContext } from '../../../src/patch.ts';
+import { refusalCode } from '../failures.ts';
 import { farPath } from '../far-path.ts';
 import { nodeParts, type Parts } from '../installation.ts';
 import { normalizeArgs } from '../internals.ts';
-import { refusalCode } from '../link.ts';
 import type { Listening, Place, Refused, ServerCalls, ServerStreams } from './api.ts';
 import { isSocket } from './descriptor.ts';
 import { type MakeServerHandle, serverHandles } from './handle.ts';

@@ -30,6 +30,7 @@ export function record(version?: string): Recording {
     denies: false,
     stepwise: false,
     stdio: 'local',
+    forbids: () => undefined,
     run: inScope,
   };
   const answer = (name: string): unknown => {
@@ -67,6 +68,7 @@ export function record(version?: string): Recording {
       const found = current();
       return found === undefined ? undefined : { target: found, path };
     },
+    route: () => ({ target: current(), run: (fn) => fn() }),
     scope: () => (current() === undefined ? undefined : scope),
     locally: runLocally,
     replace: (object, key, value) => ledger.replace(object, key, value),

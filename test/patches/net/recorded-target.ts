@@ -93,6 +93,7 @@ export function playFarSide(): Played {
     stepwise: false,
     cwd: '/',
     stdio: 'local',
+    forbids: () => undefined,
     run: (fn) => fn(),
   };
   const target = {
@@ -111,6 +112,7 @@ export function playFarSide(): Played {
   const ledger = new Ledger();
   const context: Partial<LocalContext<NetCalls, NetStreams>> = {
     target: () => target,
+    route: () => ({ target, run: (fn) => fn() }),
     scope: () => scope,
     locally: runLocally,
     replace: (object, key, value) => ledger.replace(object, key, value),
