@@ -9,8 +9,10 @@ import { type LinkOpener, openLink } from './lasting-link.ts';
 import { readReceipt } from './receipts.ts';
 import { persist } from './redial.ts';
 
-/** Sends the lane's kept packets over a blocking link of its own, and returns when the peer has them. */
+/** Returns when the peer has all that was sent on the lane: over a blocking link of its own, unless it has it already. */
 export function catchUp(lane: Lane, opener: LinkOpener): void {
+  lane.flush();
+  if (lane.acknowledged === lane.sent) return;
   persist((advanced) => {
     const { link, welcome } = openLink(opener, lane.received);
     if (welcome.received > lane.acknowledged) advanced();
@@ -18,12 +20,12 @@ export function catchUp(lane: Lane, opener: LinkOpener): void {
       const last = lane.replay(welcome.received, (packet) =>
         link.send(packet.kind, packet.head, packet.tail),
       );
-      // What it sends us is not counted as received, so it comes again on the lane's next link.
       for (let known = welcome.received; known < last; ) {
         const { kind, body } = link.receive();
         if (kind === Kind.ACK) known = readReceipt(body);
         else if (kind === Kind.PING) link.send(Kind.PONG, body);
       }
+      lane.confirm(last);
     } finally {
       link.close();
     }
@@ -32,8 +34,8 @@ export function catchUp(lane: Lane, opener: LinkOpener): void {
 
 /**
  * While the lane has no link and the event loop that dials it is blocked, what was sent there in the meantime travels on a
- * blocking link, which stays until the lane has one of its own. The peer takes it for the lane's link; what it answers
- * there is not read, and comes again on the next.
+ * blocking link, which stays until the lane has one of its own. The peer takes it for the lane's link, and keeps its answers
+ * for the next.
  */
 export class Courier {
   readonly #lane: Lane;

@@ -66,13 +66,11 @@ export class Lane {
   get sent(): number {
     return this.#ring.pushed;
   }
-
   /** Another number whenever anything has come from the peer; undefined while nothing is read. */
   get heard(): number | undefined {
     if (this.#transport === undefined || this.#paused) return undefined;
     return this.#transport.bytesRead ?? this.#packets;
   }
-
   /** Sequenced packets received. */
   get received(): number {
     return this.#receipts.count;
@@ -81,12 +79,10 @@ export class Lane {
   get acknowledged(): number {
     return this.#ring.freed;
   }
-
   /** Bytes of packets that the peer has not acknowledged. */
   get keptBytes(): number {
     return this.#ring.bytes;
   }
-
   /** Why the lane cannot go on over another transport. */
   get fault(): Error | undefined {
     return this.#fault;
@@ -132,6 +128,11 @@ export class Lane {
     for (const packet of this.#ring) send(packet);
     this.handed = this.#ring.pushed;
     return this.handed;
+  }
+
+  /** The peer has told elsewhere that it has the first `count` packets. */
+  confirm(count: number): void {
+    this.#ring.free(count);
   }
 
   /** Hands the packets that no transport has taken to `send`, after those that one has. */
@@ -246,7 +247,6 @@ export class Lane {
   sendReset(stream: number, reason: string): void {
     this.#sendBulk(Kind.RESET, stream, Buffer.from(reason.slice(0, 256)));
   }
-
   sendPing(payload: Uint8Array): void {
     this.#tell(Kind.PING, payload);
   }

@@ -207,6 +207,8 @@ export class Peer implements LaneOwner {
 
   /** What the lane waits for may never come: then its peer, which is blocked, has to bring it. */
   #tellBehind(lane: Lane): void {
+    // It would be said many times over where nobody hears it, and is said soon enough when somebody does.
+    if (lane.transport === undefined) return;
     lane.postMethod([Op.NOTIFY], BEHIND, [this.main.transport !== undefined]);
   }
 

@@ -12,6 +12,7 @@ import { Peer } from '../connection/peer.ts';
 import type { SessionStream } from '../connection/stream.ts';
 import type { AnyPatch, PolicyView, RemoteContext } from '../patch.ts';
 import type { PolicyRules } from '../security/policy.ts';
+import { oneWay } from '../transport/one-way.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Admission, LaneName } from './handshake.ts';
 import type { Login } from './keyring.ts';
@@ -138,7 +139,7 @@ export class FarSession {
     seat.secrets.add(admission.proven, admission.next);
     const welcome = admission.welcome(self, seat.lane.received, this.#grace);
     transport.send(welcome.kind, welcome.body);
-    seat.lane.attach(transport, admission.received);
+    seat.lane.attach(admission.oneWay ? oneWay(transport) : transport, admission.received);
     clearTimeout(this.#patience);
     this.#patience = undefined;
     this.#heartbeat?.stop();

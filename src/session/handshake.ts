@@ -33,6 +33,8 @@ export interface ClientHandshakeOptions {
   readonly received: number;
   /** What the lane's last link left behind; undefined for its first. */
   readonly resumption: Resumption | undefined;
+  /** Over this link only the client sends; it reads nothing but acknowledgements. */
+  readonly oneWay?: boolean;
 }
 
 /** What the agent says once it is proven. */
@@ -73,6 +75,7 @@ export function* clientHandshake(
     proof: proof(key, 'client', { ...input, received }),
     received,
     self: options.self,
+    oneWay: options.oneWay === true,
   });
   const welcome = read(yield 'receive', Kind.WELCOME, 'agent');
   const theirs = Number(welcome['received']);
@@ -115,6 +118,8 @@ export interface Admission {
   readonly credentials: Credentials;
   /** How many of our sequenced packets the client has. */
   readonly received: number;
+  /** Nothing but acknowledgements is read at the other end. */
+  readonly oneWay: boolean;
   /** The secret that was proven; undefined for the first link of a lane. */
   readonly proven: Buffer | undefined;
   /** The secret for the next link. */
@@ -157,6 +162,7 @@ export function* serverHandshake(
     session,
     lane,
     received,
+    oneWay: answer['oneWay'] === true,
     credentials: found.credentials,
     peer: readPeer(answer['self'], 'client'),
     proven: found.secret,
@@ -245,6 +251,8 @@ const REFUSALS: ReadonlySet<unknown> = new Set([
   'ERR_ELSEWHERE_PROTOCOL',
   'ERR_ELSEWHERE_LIMIT',
   'ERR_ELSEWHERE_CLOSED',
+  // Of a client that was blocked meanwhile: it tries again.
+  'ERR_ELSEWHERE_TIMEOUT',
 ]);
 
 function refused(fields: Fields): ElsewhereError {

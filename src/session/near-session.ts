@@ -99,7 +99,8 @@ export class NearSession implements Channel {
         if (lane === 'main') this.#attempt?.destroy();
         return options.dialBlocking(this.#core.main.transport);
       },
-      handshake: (received) => this.#handshake(lane, received),
+      // A main link of this thread's own is there to bring what was sent.
+      handshake: (received) => this.#handshake(lane, received, lane === 'main'),
       // Nothing is lost yet where nobody has answered.
       patience: () => (this.#peer === undefined ? 0 : this.#grace),
       hopeless: () => this.#agentEnded(),
@@ -204,11 +205,12 @@ export class NearSession implements Channel {
   *#handshake(
     lane: LaneName,
     received: number,
+    oneWay = false,
   ): Generator<HandshakeStep, Welcome, HandshakePacket> {
     const { key } = this.#options;
     const resumption = this.#resumptions[lane];
     const self = selfInfo();
-    const options = { key, session: this.id, lane, self, received, resumption };
+    const options = { key, session: this.id, lane, self, received, resumption, oneWay };
     let welcome: Welcome;
     try {
       welcome = yield* clientHandshake(options);
@@ -260,7 +262,8 @@ export class NearSession implements Channel {
   /** Afterwards the main lane has no link, which the event loop will see to. */
   #catchUp(opener: LinkOpener): void {
     catchUp(this.#core.main, opener);
-    if (this.#state === 'up') this.#laneDown(undefined);
+    const isGone = this.#core.main.transport === undefined;
+    if (isGone && this.#state === 'up') this.#laneDown(undefined);
   }
 
   async #redial(reason: Error | undefined): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * Both ends of a session in one thread, over links in memory that are cut at any point: whatever fast-check thinks of,
- * each call is carried out once and in order, and streams arrive as they were written. ELSEWHERE_TEST_SEED sets the seed
- * (random.ts), ELSEWHERE_TEST_RUNS how many scenes are played (300).
+ * each call is carried out once and in order, and streams arrive as they were written. SEED sets the seed
+ * (random.ts), RUNS how many scenes are played (300).
  */
 import assert from 'node:assert/strict';
 import type { ByteStream } from '../../src/connection/channel.ts';
@@ -13,7 +13,7 @@ import { laps } from '../transport/recorder.ts';
 import { disconnectedPeers } from './peers.ts';
 
 const test = suite('connection/simulation', { limit: 60_000, fileLimit: 120_000 });
-const runs = Number(process.env['ELSEWHERE_TEST_RUNS'] ?? 300);
+const runs = Number(process.env['RUNS'] ?? 300);
 
 type Step =
   | { readonly do: 'call' | 'callBack' | 'later' }

@@ -4,67 +4,137 @@ import net from 'node:net';
 import type { ChaosOptions, FromProxy, ToProxy } from './chaos.ts';
 import { randomNumbers } from './random-numbers.ts';
 
-interface Pair {
-  readonly client: net.Socket;
-  readonly server: net.Socket;
-}
-
-const { target, seed, life } = JSON.parse(process.argv[2] ?? '') as ChaosOptions;
+const { target, seed, life, rough } = JSON.parse(process.argv[2] ?? '') as ChaosOptions;
 const random = randomNumbers(seed);
 const pairs = new Set<Pair>();
 let calm = life === 0;
 
+/** Shares of the connections; those that only a rough network has are 0 in another one. */
+const REFUSED = 0.05;
+const CUT_EARLY = 0.4;
+/** Bytes: at most so many pass where a link is cut early; the mean of all others in a rough network. */
+const EARLY = 20_000;
+const SPAN = rough ? 1 << 20 : Number.POSITIVE_INFINITY;
+const SLOW = rough ? 0.1 : 0;
+const STALLED = rough ? 0.03 : 0;
+/** Half of all live until they have carried a handshake at least, so that a busy machine gets through. */
+const HANDSHAKE = 2000;
+/** How often nobody listens for a while, behind a connection that was broken. */
+const OUT_OF_REACH = rough ? 0.02 : 0;
+/** Longest delays in milliseconds: of a chunk, of a listener that is away, of a stall until the link is reset. */
+const DELAY = 10;
+const AWAY = 60;
+const STALL = 1000;
+
 const tell = (message: FromProxy): void => void process.send?.(message);
 
-function end(pair: Pair, how: number): void {
-  if (!pairs.delete(pair)) return;
-  tell('broken');
-  for (const socket of [pair.client, pair.server]) {
-    // Node crashes when it resets a socket that is shutting down.
-    if (how < 0.5 && !socket.writableEnded) socket.resetAndDestroy();
-    else if (how < 0.75) socket.destroySoon();
-    else socket.destroy();
+const exponential = (mean: number): number => -Math.log(1 - random()) * mean;
+
+class Pair {
+  readonly #client: net.Socket;
+  readonly #server: net.Socket;
+  /** Bytes until it breaks: what is behind them is dropped. */
+  #left = random() < CUT_EARLY ? Math.floor(random() * EARLY) : Math.floor(exponential(SPAN));
+  readonly #delay = random() < SLOW ? random() * DELAY : 0;
+  /** Bytes until its life is counted. */
+  #young = random() < 0.5 ? 0 : HANDSHAKE;
+  #stalled = false;
+
+  constructor(client: net.Socket) {
+    this.#client = client;
+    this.#server = net.connect({ port: target, host: '127.0.0.1', noDelay: true });
+    this.#server.on('error', () => undefined);
+    pairs.add(this);
+    this.#pass(this.#client, this.#server);
+    this.#pass(this.#server, this.#client);
+    if (this.#young === 0) this.#live();
+  }
+
+  #live(): void {
+    setTimeout(() => this.#fail(), exponential(life)).unref();
+  }
+
+  #pass(from: net.Socket, to: net.Socket): void {
+    from.on('data', (chunk) => {
+      if (this.#stalled) return;
+      this.#grow(chunk.length);
+      this.#left -= chunk.length;
+      if (this.#left < 0 && !calm) {
+        to.write(chunk.subarray(0, this.#left));
+        return this.end(random());
+      }
+      if (this.#delay === 0) return this.#write(from, to, chunk);
+      from.pause();
+      setTimeout(() => {
+        from.resume();
+        this.#write(from, to, chunk);
+      }, this.#delay);
+    });
+    from.on('close', () => {
+      if (this.#stalled) return;
+      pairs.delete(this);
+      to.destroySoon();
+    });
+  }
+
+  #grow(bytes: number): void {
+    if (this.#young <= 0) return;
+    this.#young -= bytes;
+    if (this.#young <= 0) this.#live();
+  }
+
+  #write(from: net.Socket, to: net.Socket, chunk: Buffer): void {
+    if (to.write(chunk)) return;
+    from.pause();
+    to.once('drain', () => from.resume());
+  }
+
+  #fail(): void {
+    if (calm) return;
+    if (random() < STALLED) this.#stall();
+    else this.end(random());
+  }
+
+  /** Nothing passes any more, and for a while nobody is told: only a heartbeat notices. */
+  #stall(): void {
+    if (!pairs.has(this)) return;
+    this.#stalled = true;
+    setTimeout(() => this.end(0), random() * STALL).unref();
+  }
+
+  end(how: number): void {
+    if (!pairs.delete(this)) return;
+    tell('broken');
+    for (const socket of [this.#client, this.#server]) {
+      // Node crashes when it resets a socket that is shutting down.
+      if (how < 0.5 && !socket.writableEnded) socket.resetAndDestroy();
+      else if (how < 0.75) socket.destroySoon();
+      else socket.destroy();
+    }
+    if (random() < OUT_OF_REACH && proxy.listening) leave(random() * AWAY);
   }
 }
 
 const proxy = net.createServer({ noDelay: true }, (client) => {
   client.on('error', () => undefined);
   // As good as refused: gone before a byte was sent.
-  if (!calm && random() < 0.05) return void client.resetAndDestroy();
-  const server = net.connect({ port: target, host: '127.0.0.1', noDelay: true });
-  server.on('error', () => undefined);
-  const pair: Pair = { client, server };
-  pairs.add(pair);
-  // At a random byte: what is behind it is dropped.
-  let left = random() < 0.6 ? Number.POSITIVE_INFINITY : Math.floor(random() * 20_000);
-  const pass = (from: net.Socket, to: net.Socket): void => {
-    from.on('data', (chunk) => {
-      left -= chunk.length;
-      if (left < 0 && !calm) {
-        to.write(chunk.subarray(0, left));
-        return end(pair, random());
-      }
-      if (to.write(chunk)) return;
-      from.pause();
-      to.once('drain', () => from.resume());
-    });
-    from.on('close', () => {
-      pairs.delete(pair);
-      to.destroySoon();
-    });
-  };
-  pass(client, server);
-  pass(server, client);
-  const time = -Math.log(1 - random()) * life;
-  setTimeout(() => calm || end(pair, random()), time).unref();
+  if (!calm && random() < REFUSED) client.resetAndDestroy();
+  else new Pair(client);
 });
+
+/** Really refused: for so many milliseconds nobody listens. */
+function leave(ms: number): void {
+  proxy.close();
+  setTimeout(() => proxy.listen(port, '127.0.0.1'), ms);
+}
 
 process.on('message', (message: ToProxy) => {
   if (message === 'calm') calm = true;
-  else for (const pair of pairs) end(pair, 0);
+  else for (const pair of pairs) pair.end(0);
 });
 process.on('disconnect', () => process.exit());
 
 proxy.listen(0, '127.0.0.1');
 await once(proxy, 'listening');
-tell({ port: (proxy.address() as net.AddressInfo).port });
+const { port } = proxy.address() as net.AddressInfo;
+tell({ port });

@@ -1,6 +1,6 @@
 /**
- * A TCP proxy that breaks its connections as networks do: by RST, FIN, at any byte, by refusing. In a process of its
- * own, since tests block theirs.
+ * A TCP proxy that breaks its connections as networks do: by RST, FIN, at any byte, by refusing, by silence. In a process
+ * of its own, since tests block theirs.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,6 +13,8 @@ export interface ChaosOptions {
   readonly seed: number;
   /** Mean life of a connection in milliseconds; 0: none is broken by itself. */
   readonly life: number;
+  /** Some connections are slow, some stall without a word, and at times nobody listens. Default false. */
+  readonly rough?: boolean;
 }
 
 export type ToProxy = 'calm' | 'cut';

@@ -2,10 +2,17 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Server, serve } from '../../src/index.ts';
+import { isFinal } from '../../src/connection/redial.ts';
+import { ElsewhereError, type Server, serve } from '../../src/index.ts';
 import { tokenKey } from '../../src/security/auth.ts';
 import { driveHandshake } from '../../src/session/drive.ts';
-import { clientHandshake, type Resumption, type Welcome } from '../../src/session/handshake.ts';
+import {
+  type ClientHandshakeOptions,
+  clientHandshake,
+  type Resumption,
+  refusal,
+  type Welcome,
+} from '../../src/session/handshake.ts';
 import { selfInfo } from '../../src/session/self.ts';
 import { parseEndpoint } from '../../src/transport/endpoint.ts';
 import { openTransport } from '../../src/transport/open.ts';
@@ -29,20 +36,22 @@ interface Joined {
 async function join(session: string, received: number, resumption?: Resumption): Promise<Joined> {
   const endpoint = parseEndpoint(server.url, 'listen');
   const transport = await openTransport(endpoint, { timeout: 2000 });
-  const steps = clientHandshake({
-    key: tokenKey(server.token),
-    session,
-    lane: 'main',
-    self: selfInfo(),
-    received,
-    resumption,
-  });
+  const steps = clientHandshake(client(session, received, resumption));
   return new Promise((resolve, reject) => {
     driveHandshake(transport, steps, { timeout: 2000, who: 'agent' }, (error, welcome) => {
       if (welcome === undefined) reject(error);
       else resolve({ transport, welcome });
     });
   });
+}
+
+function client(
+  session: string,
+  received: number,
+  resumption: Resumption | undefined,
+): ClientHandshakeOptions {
+  const key = tokenKey(server.token);
+  return { key, session, lane: 'main', self: selfInfo(), received, resumption };
 }
 
 const newId = (): string => randomBytes(16).toString('hex');
@@ -110,6 +119,20 @@ test('the same holds for the first links of a lane', async () => {
   const late = await join(id, 0);
   const next = await join(id, 0, used.welcome.resumption);
   for (const { transport } of [late, used, next]) transport.destroy();
+});
+
+test('a client that was too busy for its handshake is refused, but not for good', () => {
+  const steps = clientHandshake(client(newId(), 0, undefined));
+  steps.next();
+  steps.next();
+  const late = refusal(new ElsewhereError('ERR_ELSEWHERE_TIMEOUT', 'no answer within 10 s'));
+  assert.throws(
+    () => steps.next(late),
+    (error) => {
+      assert.equal((error as ElsewhereError).code, 'ERR_ELSEWHERE_TIMEOUT');
+      return !isFinal(error);
+    },
+  );
 });
 
 test.run();

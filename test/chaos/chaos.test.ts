@@ -1,0 +1,24 @@
+// A short run of `npm run chaos`, and the same with a fault in it, which it must notice.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { repository, runProgram } from '../kit/agent.ts';
+import { suite } from '../kit/suite.ts';
+import type { Figures } from './run.ts';
+
+const test = suite('chaos', { limit: 60_000, fileLimit: 130_000 });
+const main = join(repository, 'build', 'test', 'chaos', 'main.js');
+
+test('fifty disconnects under load lose nothing, double nothing and leave nothing', async () => {
+  const { code, stdout, stderr } = await runProgram(process.execPath, [main, '--small', '--json']);
+  assert.equal(code, 0, stderr);
+  const { disconnects, calls, replay } = JSON.parse(stdout) as Figures;
+  assert.ok(disconnects >= 50 && calls >= 500, stdout);
+  assert.ok(replay.near > 0 && replay.far > 0, 'something was kept');
+});
+
+test('a side that sends again what the other has already is noticed', async () => {
+  const { code } = await runProgram(process.execPath, [main, '--small', '--mutant']);
+  assert.equal(code, 1);
+});
+
+test.run();
