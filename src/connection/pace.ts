@@ -6,7 +6,7 @@ import { Limit } from '../wire/message.ts';
 
 /** Bytes: receipts come for each 64 KB, so less than two of them would wait for their timer; more has to be kept for a replay. */
 const LEAST = 128 * 1024;
-const MOST = 8 * 1024 * 1024;
+const MOST = 8 * 1024 * 1024 - Limit.DATA;
 const START = 256 * 1024;
 /** So that a link that gives more is noticed. */
 const GAIN = 1.25;
