@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type Connection, connect } from '../../src/index.ts';
+import { type Connection, connect, withRemote } from '../../src/index.ts';
 import { authority } from '../kit/certificates.ts';
 import { startChaos } from '../kit/chaos.ts';
 import type { Counter, FarReady, FarReport } from './agent.ts';
@@ -133,7 +133,7 @@ async function nothingLeft(
     const { descriptors } = await report(far);
     return { pendingCalls, streams, replayBytes, sockets: ownSockets(), descriptors };
   };
-  // Only the two links, of which the blocking one is no resource of this event loop.
+  // Only the two links, both up, of which the blocking one is no resource of this event loop.
   const wanted = {
     pendingCalls: 0,
     streams: 0,
@@ -141,6 +141,8 @@ async function nothingLeft(
     sockets: 1,
     descriptors: [...before.descriptors, 'socket', 'socket'].sort(),
   };
+  await conn.ping();
+  withRemote(conn, { except: ['stdio'] }, () => statSync('.'));
   let found = await look();
   for (let i = 0; i < 50 && JSON.stringify(found) !== JSON.stringify(wanted); i++) {
     await sleep(100);

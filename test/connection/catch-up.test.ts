@@ -62,7 +62,7 @@ test('a far side that has everything is not dialled', async () => {
 test('that a call waits for the main lane is only said where somebody hears it', async () => {
   const { far } = disconnectedPeers();
   const sync = new Lane('sync', far);
-  far.frame(sync, [Op.NOTIFY, BARRIER, [3]]);
+  far.frame(sync, [Op.NOTIFY, BARRIER, [3]], 0);
   await sleep(100);
   assert.equal(sync.sent, 0);
   far.lose(new Error('the end'));
