@@ -104,7 +104,7 @@ export function* writeBytes(
 }
 
 /** The bytes that one of the three write functions was given, and where they go. */
-function toWrite(
+export function toWrite(
   name: string,
   args: readonly unknown[],
 ): [bytes: Uint8Array, position: number | bigint] {

@@ -14,6 +14,7 @@ import { OPEN_OPERATIONS } from './open.ts';
 import { pairOperation, pairOperations } from './pair-operations.ts';
 import { pathOperation, pathOperations } from './path-operations.ts';
 import { replacePublic } from './public.ts';
+import { withStandard } from './standard.ts';
 import { replaceTrees } from './trees.ts';
 import { guardUnknown, isTested, Probes } from './unknown.ts';
 import { replaceWatchers } from './watching.ts';
@@ -45,12 +46,13 @@ export function fsLocal(given: FsContext, version: string = process.versions.nod
 
 /** The functions of the binding that are substituted, by name. */
 export function operations(context: FsContext, binding: FsBinding): Map<string, Operation> {
-  const table = new Map<string, Operation>([['close', closeOperation()]]);
+  const table = new Map<string, Operation>([['close', withStandard('close', closeOperation())]]);
   for (const spec of [...pathOperations(binding), ...OPEN_OPERATIONS])
     table.set(spec.name, pathOperation(context, spec));
   for (const spec of pairOperations(context)) table.set(spec.name, pairOperation(context, spec));
-  for (const spec of FILE_OPERATIONS) table.set(spec.name, fileOperation(spec));
+  for (const spec of FILE_OPERATIONS)
+    table.set(spec.name, withStandard(spec.name, fileOperation(spec)));
   for (const [name, operation] of Object.entries(wholeOperations(context)))
-    table.set(name, operation);
+    table.set(name, withStandard(name, operation));
   return table;
 }

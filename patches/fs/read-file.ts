@@ -112,7 +112,8 @@ export function readRestIntoContext(request: Request | undefined, file: FarFile)
   return readRest(file);
 }
 
-function finishWith(request: Request | undefined): void {
+/** The answer is the whole content, of which Node's own last step makes the result. */
+export function finishWith(request: Request | undefined): void {
   const context = readFileContext(request);
   if (request === undefined || context === undefined) return;
   request.oncomplete = (error, bytes) => {

@@ -1,6 +1,7 @@
 /** Opening on the far side, and what is done with a file between opening and closing it in one call. */
 import fs from 'node:fs';
 import { promisify } from 'node:util';
+import { wireStats } from '../../src/base/wire-stats.ts';
 import { type FsApi, MAX_PIECE, type Opened, SMALL, type WholeFile, type WirePath } from './api.ts';
 import { bitsOf, isExact, openExactly } from './creation.ts';
 import { fromWireFlags } from './flags.ts';
@@ -17,7 +18,7 @@ import {
   writeAllLater,
   writeAllNow,
 } from './remote-io.ts';
-import { type Handlers, pathLike, wireStats } from './remote-values.ts';
+import { type Handlers, pathLike } from './remote-values.ts';
 
 type OpenApi = Pick<
   FsApi,

@@ -1,5 +1,6 @@
 /** The far side's operations on paths: single system calls, carried out at once. */
 import fs from 'node:fs';
+import { wireStats } from '../../src/base/wire-stats.ts';
 import type { FsApi } from './api.ts';
 import { makeDirectory } from './creation.ts';
 import { systemError } from './errors.ts';
@@ -10,7 +11,6 @@ import {
   wireEntries,
   wireFileSystem,
   wireNames,
-  wireStats,
 } from './remote-values.ts';
 
 type Looks = Pick<

@@ -1,6 +1,6 @@
 /** Values of the far side's `fs` as they travel. */
 import fs from 'node:fs';
-import type { Names, WireFileSystem, WirePath, WireStats } from './api.ts';
+import type { Names, WireFileSystem, WirePath } from './api.ts';
 import { encodeNames } from './values.ts';
 
 export type Handlers<T> = {
@@ -12,20 +12,6 @@ export type Handlers<T> = {
 /** Bytes arrive as they are; Node wants a Buffer. */
 export function pathLike(path: WirePath): string | Buffer {
   return typeof path === 'string' ? path : Buffer.from(path);
-}
-
-const BILLION = 1_000_000_000n;
-
-export function wireStats(stats: fs.BigIntStats): WireStats {
-  const { dev, mode, nlink, uid, gid, rdev, blksize, ino, size, blocks } = stats;
-  const times = [stats.atimeNs, stats.mtimeNs, stats.ctimeNs, stats.birthtimeNs];
-  const values = [dev, mode, nlink, uid, gid, rdev, blksize, ino, size, blocks];
-  for (const time of times) {
-    // Nanoseconds are never negative, also before 1970.
-    const nanoseconds = ((time % BILLION) + BILLION) % BILLION;
-    values.push((time - nanoseconds) / BILLION, nanoseconds);
-  }
-  return BigInt64Array.from(values);
 }
 
 export function wireFileSystem(stats: fs.BigIntStatsFs): WireFileSystem {

@@ -1,9 +1,10 @@
 /** Watchers on the far side. They are closed with the stream that tells what they saw, and with the session. */
 import fs from 'node:fs';
+import { wireStats } from '../../src/base/wire-stats.ts';
 import type { RemoteContext, RemoteHalf, RemoteStream } from '../../src/patch.ts';
 import type { FsApi, FsStreams, PollSignal, WatchSignal, WireStats } from './api.ts';
 import { systemError } from './errors.ts';
-import { type Handlers, pathLike, wireStats } from './remote-values.ts';
+import { type Handlers, pathLike } from './remote-values.ts';
 
 type Streams = NonNullable<RemoteHalf<FsApi, FsStreams>['streams']>;
 

@@ -5,7 +5,8 @@
 import net from 'node:net';
 import { ElsewhereError } from '../../src/base/errors.ts';
 import { errnoOf } from '../../src/base/system-errors.ts';
-import { type HandleClass, sameSide } from './handle.ts';
+import { type SocketPlace, socketPlace } from './far-path.ts';
+import { sameSide } from './handle.ts';
 import type { Installation } from './installation.ts';
 import { type Internals, inside, normalizeArgs, type SocketInside } from './internals.ts';
 import { linkOf, type NetTarget } from './link.ts';
@@ -30,12 +31,17 @@ export function installConnect(installation: Installation): void {
           ? (first as unknown as [Options, unknown])
           : normalizeArgs(args);
       const [options] = normalized;
-      const { target, denied, run } = routes.of(options);
+      const { target: asked, denied, run } = routes.of(options);
+      const place = asked === undefined ? undefined : run(() => placeOf(context, options['path']));
+      const target = place?.side === 'local' ? undefined : asked;
       if (!refusedByNode(this, options)) prepare(installation, this, options, target);
+      setPlace(this, place);
       if (target !== undefined) normalized[0] = withPatience(options, target);
       if (denied !== undefined)
         normalized[0] = { ...normalized[0], lookup: refusingLookup(options, denied) };
-      return run(() => Reflect.apply(original, this, [normalized]));
+      run(() => Reflect.apply(original, this, [normalized]));
+      if (place?.side === 'denied') giveCause(this.errored, place.cause);
+      return this;
     },
   );
 
@@ -67,14 +73,36 @@ function prepare(
     if (target !== undefined) setHandle(node, socket, new Remote(target));
   } else if (isOwnTlsWrap(handle)) {
     if (linkOf(handle._parent)?.target !== target)
-      rewrapTls(node, socket, freshHandle(node, Remote, target));
+      rewrapTls(
+        node,
+        socket,
+        target === undefined ? localHandle(node, options) : new Remote(target),
+      );
   } else if (target !== undefined && linkOf(handle) === undefined) {
     refuseLocalHandle(internal);
   }
 }
 
-function freshHandle(node: Internals, Remote: HandleClass, target: NetTarget | undefined): object {
-  return target === undefined ? new node.TCP(0) : new Remote(target);
+function placeOf(context: Installation['context'], path: unknown): SocketPlace | undefined {
+  return typeof path === 'string' && path !== ''
+    ? socketPlace(context, path, 'connect')
+    : undefined;
+}
+
+function setPlace(socket: net.Socket, place: SocketPlace | undefined): void {
+  const { _handle: handle } = inside(socket);
+  const link = linkOf(handle) ?? linkOf(handle?._parent);
+  if (link !== undefined && place !== undefined) link.place = place;
+}
+
+/** Node makes the error of a path that the scope denies; the rule is its cause. */
+function giveCause(error: Error | null, cause: unknown): void {
+  if (error !== null)
+    Object.defineProperty(error, 'cause', { value: cause, writable: true, configurable: true });
+}
+
+function localHandle(node: Internals, options: Options): object {
+  return options['path'] ? new node.Pipe(0) : new node.TCP(0);
 }
 
 function forget(socket: SocketInside): void {

@@ -1,5 +1,5 @@
-/** Paths of unix sockets. */
-import type { PeerInfo, ScopeView } from '../../src/patch.ts';
+/** Paths of unix sockets: the scope's rules for paths hold for them as for files. */
+import type { LocalContext, PeerInfo, ScopeView } from '../../src/patch.ts';
 
 /** A relative path starts in the scope's directory, which may not be the agent's. */
 export function farPath(
@@ -8,4 +8,25 @@ export function farPath(
 ): string {
   const relative = scope.cwd !== peer.cwd && /^[^/\\\0]/.test(path);
   return relative ? `${scope.cwd}/${path}` : path;
+}
+
+export type SocketPlace =
+  | { readonly side: 'local' }
+  /** `path` after the scope's mapping. */
+  | { readonly side: 'far'; readonly path: string }
+  | { readonly side: 'denied'; readonly cause: unknown };
+
+/** Where a unix socket of the running code is. Abstract ones have no place among the files. */
+export function socketPlace(
+  context: Pick<LocalContext<never>, 'decide'>,
+  path: string,
+  operation: 'connect' | 'listen',
+): SocketPlace {
+  if (path.startsWith('\0')) return { side: 'far', path };
+  try {
+    const decision = context.decide(path, operation);
+    return decision === undefined ? { side: 'local' } : { side: 'far', path: decision.path };
+  } catch (error) {
+    return { side: 'denied', cause: (error as Error).cause };
+  }
 }

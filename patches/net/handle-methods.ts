@@ -92,7 +92,10 @@ export const common: object = {
 };
 
 function connectPipe(this: RemoteHandle, request: ConnectRequest, path: string): number {
-  return this[LINK].connect(request, { path: farPath(this[LINK].target, path) });
+  const { place, target } = this[LINK];
+  if (place?.side === 'denied') return errnoOf('EACCES');
+  const there = place?.side === 'far' ? place.path : path;
+  return this[LINK].connect(request, { path: farPath(target, there) });
 }
 
 function connectTcp(

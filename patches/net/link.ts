@@ -9,6 +9,7 @@ import type { ByteStream, NetworkPlace, StreamHandler, Target } from '../../src/
 import type { Address, Command, Dial, NetCalls, NetStreams, Report } from './api.ts';
 import { addressError, systemError } from './errno.ts';
 import { giveCause, refusalCode, refusedBy, withCause } from './failures.ts';
+import type { SocketPlace } from './far-path.ts';
 import type { Failure } from './inbox.ts';
 import type { ConnectRequest, NativeHandle, NativeStream } from './internals.ts';
 import { Outbox } from './outbox.ts';
@@ -56,6 +57,8 @@ export class Link implements StreamHandler {
   /** What `bind` was told, for the far side to do. */
   bound: Pick<Dial, 'localAddress' | 'localPort'> = {};
   typeOfService = 0;
+  /** Of a unix socket, by the scope's rules. */
+  place: SocketPlace | undefined;
   /** True while a write of Node's JavaScript is in its native half, which may answer at once. */
   writingNow = false;
 

@@ -16,10 +16,14 @@ export interface StdioCalls {
   /** Raw mode of the far side's standard input, which must be a terminal. Taken back when the session ends. */
   raw(on: boolean): void;
   /**
-   * The end of a stream whose process is exiting: everything from `offset` on, of which the far side writes what it has
-   * not had yet. Returns when it is written.
+   * The end of a stream ('' if it was not opened), because its process is exiting or wants to block: everything from `offset` on, of which the far
+   * side writes what it has not had yet. Returns when it is written. What comes on the stream afterwards is dropped.
    */
   finish(key: string, fd: OutputFd, offset: number, bytes: Uint8Array): void | Promise<void>;
+  /** Waits for standard input, and takes at most `length` bytes of it; none at its end. */
+  take(length: number): Promise<Uint8Array>;
+  /** What fstat says of a standard stream, as the fs patch has it on the wire. */
+  stats(fd: number): BigInt64Array;
 }
 
 export interface StdioStreams {

@@ -39,6 +39,28 @@ export class RemoteInput extends Readable {
     return this;
   }
 
+  /** For `fs.readSync(0)`: what this stream holds, else what comes next. Blocks. */
+  takeNow(length: number): Uint8Array {
+    const held = this.#takeHeld(length);
+    if (held !== undefined) return held;
+    return this.#target.callSync('take', length);
+  }
+
+  /** The same without blocking. */
+  takeSoon(length: number, done: (error: unknown, bytes?: Uint8Array) => void): void {
+    const held = this.#takeHeld(length);
+    if (held !== undefined) process.nextTick(done, null, held);
+    else this.#target.send('take', [length], done);
+  }
+
+  /** Undefined if the far side has to be asked. Throws EAGAIN while this stream reads by itself, as a read of Node's would. */
+  #takeHeld(length: number): Uint8Array | undefined {
+    if (this.readableLength > 0) return this.read(Math.min(length, this.readableLength));
+    if (this.readableEnded) return new Uint8Array(0);
+    if (this.#stream !== undefined) throw tryAgain();
+    return undefined;
+  }
+
   ref(): this {
     this.#referenced = true;
     this.#hold();
@@ -100,6 +122,13 @@ export class RemoteInput extends Readable {
     if (hold) this.#target.hold();
     else this.#target.release();
   }
+}
+
+export function tryAgain(): Error {
+  return Object.assign(new Error('resource temporarily unavailable'), {
+    code: 'EAGAIN',
+    syscall: 'read',
+  });
 }
 
 onTerminals(

@@ -3,12 +3,13 @@
  * console's private copy of it, and a reference that somebody took earlier; all three are covered.
  */
 import nodeConsole from 'node:console';
-import { markFarStandard } from '../../src/base/far-handles.ts';
+import { markFarStandard, provideStandards } from '../../src/base/far-handles.ts';
 import { likeOriginal } from '../../src/base/shape.ts';
 import type { LocalContext, ScopeView, Target } from '../../src/patch.ts';
 import type { StdioCalls, StdioStreams } from './api.ts';
 import { RemoteInput } from './input.ts';
 import { RemoteOutput } from './output.ts';
+import { standardOf } from './standard.ts';
 import { Tee } from './tee.ts';
 
 type Context = LocalContext<StdioCalls, StdioStreams>;
@@ -85,7 +86,14 @@ export function stdioLocal(context: Context): void {
   if (globalThis.console !== nodeConsole)
     substituteForeignConsole(context, () => scoped('stdout') ?? scoped('stderr'));
   flushAtExit(context, outputs);
+  provideStandards((descriptor) => {
+    const name = NAMES[descriptor] as Name;
+    const stream = scoped(name);
+    return stream === undefined ? undefined : standardOf(stream, descriptor, context);
+  });
 }
+
+const NAMES: readonly Name[] = ['stdin', 'stdout', 'stderr'];
 
 function wayOf(scope: ScopeView | undefined, name: Name): 'remote' | 'local' | 'tee' | object {
   if (scope === undefined) return 'local';

@@ -11,7 +11,7 @@ type StdioTarget = Target<StdioCalls, StdioStreams>;
 export class RemoteOutput extends Writable {
   readonly fd: OutputFd;
   readonly #target: StdioTarget;
-  readonly #key: string = randomUUID();
+  #key: string = randomUUID();
   #stream: ByteStream | undefined;
   #terminal: TerminalInfo | undefined;
   /** Written here and not yet reported as written there. */
@@ -96,11 +96,16 @@ export class RemoteOutput extends Writable {
   }
 
   #open(): ByteStream {
-    return this.#target.open('write', [this.fd, this.#key], {
+    const key = this.#key;
+    const isCurrent = (): boolean => key === this.#key;
+    return this.#target.open('write', [this.fd, key], {
       data: () => undefined,
       end: () => undefined,
-      signal: (count) => this.#confirm(Number(count)),
+      signal: (count) => {
+        if (isCurrent()) this.#confirm(Number(count));
+      },
       closed: (error) => {
+        if (!isCurrent()) return;
         this.#hold(false);
         if (error !== undefined) this.destroy(error);
       },
@@ -139,18 +144,39 @@ export class RemoteOutput extends Writable {
 
   /** For `process.exit`: blocks until everything is written there, also what waits behind the chunk under way. */
   flushNow(): void {
+    this.#gather();
+    this.#mode = 'blocking';
+    this.#finish();
+  }
+
+  /** For `fs.writeSync`: blocks until this is written there, behind all that was written before. */
+  writeNow(bytes: Buffer): void {
+    const mode = this.#mode;
+    this.#gather();
+    this.#unconfirmed.push(bytes);
+    this.#finish();
+    this.#mode = mode;
+    // The stream has lost its place: what is still on its way there was written already.
+    this.#stream?.end();
+    this.#stream = undefined;
+    this.#key = randomUUID();
+    this.#confirmed = 0;
+    this.#hold(false);
+  }
+
+  /** What waits behind the chunk under way is waiting with it then. */
+  #gather(): void {
     this.#mode = 'gathering';
     const next = this.#next;
     this.#next = undefined;
     next?.();
-    this.#mode = 'blocking';
-    this.#finish();
   }
 
   #finish(): void {
     if (this.#unconfirmed.length === 0 || !this.#target.alive) return;
     const bytes = Buffer.concat(this.#unconfirmed);
-    this.#target.callSync('finish', this.#key, this.fd, this.#confirmed, bytes);
+    const key = this.#stream === undefined ? '' : this.#key;
+    this.#target.callSync('finish', key, this.fd, this.#confirmed, bytes);
     this.#unconfirmed = [];
   }
 

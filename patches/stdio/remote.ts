@@ -1,6 +1,7 @@
 /** The far side's own standard streams, for its clients. */
 import type { ReadStream, WriteStream } from 'node:tty';
 import { originals } from '../../src/base/originals.ts';
+import { wireStats } from '../../src/base/wire-stats.ts';
 import type { RemoteContext, RemoteHalf, RemoteStream } from '../../src/patch.ts';
 import type { OutputFd, StdioCalls, StdioStreams, TerminalInfo } from './api.ts';
 
@@ -10,6 +11,8 @@ let reader: object | undefined;
 export function stdioRemote(context: RemoteContext): RemoteHalf<StdioCalls, StdioStreams> {
   /** Bytes received of each output stream, by its key: what `finish` must not write again. */
   const received = new Map<string, number>();
+  /** Streams of which `finish` has written all. */
+  const finished = new Set<string>();
   return {
     calls: {
       info: () => [
@@ -24,13 +27,25 @@ export function stdioRemote(context: RemoteContext): RemoteHalf<StdioCalls, Stdi
       finish: (key, fd, offset, bytes) => {
         const rest = bytes.subarray(Math.max(0, (received.get(key) ?? 0) - offset));
         received.delete(key);
+        if (key !== '') finished.add(key);
         if (rest.length === 0) return;
         return new Promise<void>((resolve) => output(fd).write(rest, () => resolve()));
       },
+      take,
+      stats,
     },
     streams: {
-      write: (stream, fd, key) =>
-        writeStream(stream, output(fd), (total) => received.set(key, total)),
+      write: (stream, fd, key) => {
+        received.set(key, 0);
+        writeStream(stream, output(fd), {
+          count: (total) => received.set(key, total),
+          isFinished: () => finished.has(key),
+          closed: () => {
+            received.delete(key);
+            finished.delete(key);
+          },
+        });
+      },
       read: readStream,
       sizes: (stream, fd) => watchSize(stream, output(fd)),
     },
@@ -46,13 +61,20 @@ function terminal(stream: WriteStream | ReadStream): TerminalInfo {
   return { isTTY: isTTY === true, columns: columns ?? 80, rows: rows ?? 24 };
 }
 
-function writeStream(stream: RemoteStream, to: WriteStream, count: (total: number) => void): void {
+interface Account {
+  count(total: number): void;
+  isFinished(): boolean;
+  closed(): void;
+}
+
+function writeStream(stream: RemoteStream, to: WriteStream, account: Account): void {
   let receivedBytes = 0;
   let written = 0;
   stream.accept({
     data: (bytes) => {
+      if (account.isFinished()) return;
       receivedBytes += bytes.length;
-      count(receivedBytes);
+      account.count(receivedBytes);
       const more = to.write(bytes, () => {
         written += bytes.length;
         stream.signal(written);
@@ -62,7 +84,7 @@ function writeStream(stream: RemoteStream, to: WriteStream, count: (total: numbe
       to.once('drain', () => stream.resume());
     },
     end: () => stream.end(),
-    closed: () => undefined,
+    closed: () => account.closed(),
   });
 }
 
@@ -76,14 +98,50 @@ function watchSize(stream: RemoteStream, terminal: WriteStream): void {
   terminal.on('resize', tell);
 }
 
-function readStream(stream: RemoteStream): void {
+function claim(): object {
   if (reader !== undefined)
     throw Object.assign(new Error('standard input is being read by another client'), {
       code: 'EBUSY',
     });
+  reader = {};
+  return reader;
+}
+
+async function take(length: number): Promise<Uint8Array> {
+  const own = claim();
   const input = originals.process.stdin;
-  const own = {};
-  reader = own;
+  try {
+    while (input.readableLength === 0 && !input.readableEnded && !input.destroyed) {
+      // Starts reading, where nobody has yet.
+      input.read(0);
+      if (input.readableLength === 0) await changed(input);
+    }
+    const bytes = input.read(Math.min(length, input.readableLength)) as Buffer | null;
+    return bytes ?? new Uint8Array(0);
+  } finally {
+    if (reader === own) reader = undefined;
+  }
+}
+
+/** Resolves at the next data, or end. */
+function changed(input: ReadStream): Promise<void> {
+  return new Promise((resolve) => {
+    const events = ['readable', 'end', 'close', 'error'];
+    const done = (): void => {
+      for (const event of events) input.off(event, done);
+      resolve();
+    };
+    for (const event of events) input.on(event, done);
+  });
+}
+
+function stats(fd: number): BigInt64Array {
+  return wireStats(originals.fs.fstatSync(fd, { bigint: true }));
+}
+
+function readStream(stream: RemoteStream): void {
+  const own = claim();
+  const input = originals.process.stdin;
   const data = (chunk: Buffer): void => {
     if (!stream.write(Buffer.from(chunk))) input.pause();
   };

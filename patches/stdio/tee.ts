@@ -1,5 +1,6 @@
 /** Output that goes to the far side and to this process's own stream, as fast as the slower of them takes it. */
 import { once } from 'node:events';
+import fs from 'node:fs';
 import { Writable } from 'node:stream';
 import type { RemoteOutput } from './output.ts';
 
@@ -32,6 +33,14 @@ export class Tee extends Writable {
       this.#next = undefined;
       done();
     });
+  }
+
+  /** For `fs.writeSync`: behind all that was written before. */
+  writeNow(bytes: Buffer): void {
+    this.flushNow();
+    this.#ending = false;
+    this.#far.writeNow(bytes);
+    this.#locally(() => fs.writeSync(this.fd, bytes));
   }
 
   /** At exit nothing waits any more. */

@@ -14,9 +14,25 @@ export interface FarDescriptor {
   duplicate(): number;
 }
 
+/** What 0, 1 or 2 means to the running code, where that is not this process's own descriptor. */
+export interface StandardFile {
+  /** Blocks until the bytes are written, behind all that was written before. */
+  writeSync(bytes: Uint8Array): void;
+  write(bytes: Uint8Array, done: (error?: Error | null) => void): void;
+  /** At most `length` bytes, at least one; none at the end. Blocks; throws EAGAIN where that is not possible. */
+  readSync(length: number): Uint8Array;
+  read(length: number, done: (error: unknown, bytes?: Uint8Array) => void): void;
+  /** As the fs patch has them on the wire. */
+  stats(): BigInt64Array;
+  /** While a read or write is under way. */
+  hold(): void;
+  release(): void;
+}
+
 type Lookup<K, V> = (key: K) => V | undefined;
 
 let descriptors: Lookup<number, FarDescriptor> = () => undefined;
+let standards: Lookup<number, StandardFile> = () => undefined;
 const held = new WeakMap<object, Lookup<number, number>>();
 const standard = new WeakMap<object, object>();
 
@@ -27,6 +43,16 @@ export function provideDescriptors(lookup: Lookup<number, FarDescriptor>): void 
 
 export function farDescriptor(descriptor: number): FarDescriptor | undefined {
   return descriptors(descriptor);
+}
+
+/** Near side: tells what the standard descriptors mean in the current scope. */
+export function provideStandards(lookup: Lookup<number, StandardFile>): void {
+  standards = lookup;
+}
+
+/** `descriptor` is 0, 1 or 2. */
+export function standardFile(descriptor: number): StandardFile | undefined {
+  return standards(descriptor);
 }
 
 /** Far side: tells how to find a client's open file; `session` is the context that its remote halves share. */

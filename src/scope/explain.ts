@@ -5,10 +5,11 @@ import type { PeerInfo } from '../connection/channel.ts';
 import { currentScope } from './installer.ts';
 import type { Scope } from './scope.ts';
 
-/** What to explain: a path, an address to connect to, a variable of the environment, or a module to load. */
+/** What to explain: a path, an address or unix socket to connect to, a variable of the environment, or a module to load. */
 export type Subject =
   | string
   | { readonly host: string; readonly port: number; readonly protocol?: 'tcp' | 'udp' }
+  | { readonly socketPath: string }
   | { readonly env: string }
   | { readonly module: string };
 
@@ -33,6 +34,7 @@ export function explain(subject: Subject): Explanation {
   if (channel === undefined) return here(`the scope leaves ${patch} here`);
   const connection = { id: channel.id, peer: channel.peer };
   if (typeof subject === 'string') return explainPath(scope, subject, connection);
+  if ('socketPath' in subject) return explainPath(scope, subject.socketPath, connection);
   if ('env' in subject) return explainVariable(scope, connection);
   if ('host' in subject) return explainPlace(scope, subject, connection);
   return { side: 'remote', connection, rule: 'default' };
@@ -47,12 +49,13 @@ function patchOf(subject: Subject): string {
   if (typeof subject === 'object' && subject !== null) {
     if ('env' in subject) return 'process';
     if ('module' in subject) return 'module';
+    if ('socketPath' in subject) return 'net';
     if ('host' in subject && Number.isInteger(subject.port))
       return subject.protocol === 'udp' ? 'dgram' : 'net';
   }
   throw new ElsewhereError(
     'ERR_ELSEWHERE_ARGUMENT',
-    'explain takes a path, { host, port }, { env } or { module }',
+    'explain takes a path, { host, port }, { socketPath }, { env } or { module }',
   );
 }
 

@@ -3,7 +3,7 @@ import net from 'node:net';
 import { ElsewhereError } from '../../../src/base/errors.ts';
 import type { LocalContext } from '../../../src/patch.ts';
 import { refusalCode } from '../failures.ts';
-import { farPath } from '../far-path.ts';
+import { farPath, type SocketPlace, socketPlace } from '../far-path.ts';
 import { nodeParts, type Parts } from '../installation.ts';
 import { normalizeArgs } from '../internals.ts';
 import type { Listening, Place, Refused, ServerCalls, ServerStreams } from './api.ts';
@@ -63,7 +63,14 @@ function installListen(context: ServerContext, parts: Parts): void {
     // A handle that is there already is listened on where it is.
     if (target === undefined || this._handle !== null || args[4] !== undefined)
       return Reflect.apply(_listen2, this, args);
-    Reflect.apply(_listen2, this, listenThere(this, target, handles, args));
+    const place =
+      args[2] === -1
+        ? target.scope.run(() => socketPlace(context, String(args[0]), 'listen'))
+        : undefined;
+    if (place?.side !== 'local')
+      return Reflect.apply(_listen2, this, listenThere(this, target, handles, args, place));
+    targets.delete(this);
+    Reflect.apply(_listen2, this, args);
   });
 }
 
@@ -73,6 +80,7 @@ function listenThere(
   target: ServerTarget,
   handles: MakeServerHandle,
   args: Parameters<Listen2>,
+  socket: Exclude<SocketPlace, { side: 'local' }> | undefined,
 ): Parameters<Listen2> {
   const [address, port, addressType, backlog, , flags = 0] = args;
   const isPipe = addressType === -1;
@@ -81,17 +89,24 @@ function listenThere(
     backlog: backlog || 511,
     ipv6Only: (flags & IPV6_ONLY) !== 0,
     reusePort: (flags & REUSE_PORT) !== 0,
-    ...(isPipe ? { path: farPath(target, String(address)) } : { port }),
+    ...(socket?.side === 'far' ? { path: farPath(target, socket.path) } : { port }),
     ...(isPipe && umask !== undefined ? { umask } : {}),
     ...(isPipe || !address ? {} : { address }),
   };
-  const answer = ask(server, target, place);
+  const answer =
+    socket?.side === 'denied' ? refuse(server, socket.cause) : ask(server, target, place);
   server._handle = handles(target, isPipe ? 'Pipe' : 'TCP', answer, {
     lost: (error) => lose(server, error),
   });
   if (address) return args;
   const found = ('code' in answer ? answer.address : answer.address?.address) ?? '::';
   return [found, port, found.includes(':') ? 6 : 4, backlog, undefined, flags];
+}
+
+/** The scope's own rule forbids it. */
+function refuse(server: net.Server, cause: unknown): Refused {
+  causes.set(server, cause as Error);
+  return { code: 'EACCES' };
 }
 
 function ask(server: net.Server, target: ServerTarget, place: Place): Listening | Refused {
