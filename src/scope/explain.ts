@@ -46,17 +46,20 @@ function here(rule: string): Explanation {
 
 function patchOf(subject: Subject): string {
   if (typeof subject === 'string' && subject !== '') return 'fs';
-  if (typeof subject === 'object' && subject !== null) {
-    if ('env' in subject) return 'process';
-    if ('module' in subject) return 'module';
-    if ('socketPath' in subject) return 'net';
-    if ('host' in subject && Number.isInteger(subject.port))
-      return subject.protocol === 'udp' ? 'dgram' : 'net';
-  }
+  const patch = typeof subject === 'object' && subject !== null ? patchOfObject(subject) : '';
+  if (patch !== '') return patch;
   throw new ElsewhereError(
     'ERR_ELSEWHERE_ARGUMENT',
     'explain takes a path, { host, port }, { socketPath }, { env } or { module }',
   );
+}
+
+function patchOfObject(subject: Exclude<Subject, string>): string {
+  if ('env' in subject) return 'process';
+  if ('module' in subject) return 'module';
+  if ('socketPath' in subject) return 'net';
+  if (!('host' in subject) || !Number.isInteger(subject.port)) return '';
+  return subject.protocol === 'udp' ? 'dgram' : 'net';
 }
 
 function explainPath(
