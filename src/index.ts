@@ -12,8 +12,9 @@ export type { Change, Overlay, OverlayOptions } from '../patches/index.ts';
 export { ElsewhereError, type ElsewhereErrorCode } from './base/errors.ts';
 export type { PeerInfo } from './connection/channel.ts';
 export { type ExposedOptions, exposed } from './objects/exposure.ts';
+export type { Limits } from './objects/limits.ts';
 export { byRef, byValue, type Permissions, restricted } from './objects/marks.ts';
-export { isRemote } from './objects/reference.ts';
+export { isRemote, within } from './objects/reference.ts';
 export { obtain, oneway, release, remoteReflect } from './objects/remote.ts';
 export type {
   Member,

@@ -91,7 +91,8 @@ export class IncomingCall {
   /** Set if a thread of the peer is blocked until this call is answered. */
   readonly episode: Episode | undefined;
   #controller: AbortController | undefined;
-  #cancelled = false;
+  #cancelled: DOMException | undefined;
+  #deadline: NodeJS.Timeout | undefined;
 
   constructor(id: number, lane: Lane, episode: Episode | undefined) {
     this.id = id;
@@ -103,13 +104,38 @@ export class IncomingCall {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.#cancelled) this.#controller.abort();
+      if (this.#cancelled !== undefined) this.#controller.abort(this.#cancelled);
     }
     return this.#controller.signal;
   }
 
-  cancel(): void {
-    this.#cancelled = true;
-    this.#controller?.abort();
+  /** Nobody waits for the answer any more. */
+  get cancelled(): boolean {
+    return this.#cancelled !== undefined;
   }
+
+  cancel(reason: DOMException = aborted()): void {
+    this.over();
+    this.#cancelled ??= reason;
+    this.#controller?.abort(reason);
+  }
+
+  /** Cancels it after so many milliseconds, whether its caller is still there or not. */
+  endWithin(timeout: number): void {
+    this.#deadline = setTimeout(() => this.cancel(late(timeout)), timeout).unref();
+  }
+
+  /** It is answered. */
+  over(): void {
+    clearTimeout(this.#deadline);
+  }
+}
+
+/** As an AbortController that is given no reason, and AbortSignal.timeout. */
+function aborted(): DOMException {
+  return new DOMException('This operation was aborted', 'AbortError');
+}
+
+function late(timeout: number): DOMException {
+  return new DOMException(`The caller gave this operation ${timeout} ms`, 'TimeoutError');
 }

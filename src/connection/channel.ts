@@ -68,8 +68,11 @@ export interface Channel {
   readonly stepwise?: boolean;
   /** Throws ERR_ELSEWHERE_CLOSED-like errors if the handshake never finished. */
   readonly peer: PeerInfo;
-  /** Starts a call. `done` is called later, never inside. Returns the id for `cancel`. */
-  request(method: string, args: readonly unknown[], done: Done): number;
+  /**
+   * Starts a call. `done` is called later, never inside. Returns the id for `cancel`. `timeout`: milliseconds after which
+   * the far side cancels it by itself; its answer still comes.
+   */
+  request(method: string, args: readonly unknown[], done: Done, timeout?: number): number;
   /** Tells the far side to stop; `done` still comes, usually with an AbortError-like rejection of the far side. */
   cancel(id: number): void;
   /** Blocks this thread until the answer is there. Throws what the far side threw. */

@@ -170,9 +170,9 @@ export class Lane {
     this.#append(frame);
   }
 
-  /** The same for frames that name a method: [...head, method, args]. */
-  postMethod(head: readonly number[], method: string, args: readonly unknown[]): void {
-    this.#append([...head, this.#outNames.short(method), args]);
+  /** The same for frames that name a method: [...head, method, ...rest]. */
+  postMethod(head: readonly number[], method: string, ...rest: readonly unknown[]): void {
+    this.#append([...head, this.#outNames.short(method), ...rest]);
     this.#outNames.sent(method);
   }
 

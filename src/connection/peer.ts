@@ -80,7 +80,7 @@ export class Peer implements LaneOwner {
 
   // Ours.
 
-  request(method: string, args: readonly unknown[], done: Done): number {
+  request(method: string, args: readonly unknown[], done: Done, timeout?: number): number {
     const obstacle = this.#lost ?? this.#unwanted;
     if (obstacle !== undefined) {
       const error = closedError(method, obstacle);
@@ -90,7 +90,8 @@ export class Peer implements LaneOwner {
     const lane = this.#laneForRequests;
     const id = this.calls.nextId;
     // Encoded before the slot is taken: a value that cannot travel throws here and leaves nothing behind.
-    lane.postMethod([Op.CALL, id], method, args);
+    if (timeout === undefined) lane.postMethod([Op.CALL, id], method, args);
+    else lane.postMethod([Op.CALL, id], method, timeout, args);
     return this.calls.add(method, lane, done);
   }
 
@@ -160,7 +161,7 @@ export class Peer implements LaneOwner {
   #dispatch(lane: Lane, frame: unknown[], size: number): void {
     switch (frame[0]) {
       case Op.CALL:
-        return this.#call(lane, frame[1], frame[2] as string, frame[3]);
+        return this.#call(lane, frame[1], frame[2] as string, frame.at(-1), timeoutOf(frame));
       case Op.RETURN:
         return answer(this.calls.settle(frame[1]), null, frame[2]);
       case Op.THROW:
@@ -228,7 +229,7 @@ export class Peer implements LaneOwner {
 
   // Theirs.
 
-  #call(lane: Lane, id: unknown, method: string, args: unknown): void {
+  #call(lane: Lane, id: unknown, method: string, args: unknown, timeout: number | undefined): void {
     let running = this.#running.get(lane);
     if (running === undefined) {
       running = new Map();
@@ -246,6 +247,7 @@ export class Peer implements LaneOwner {
     }
     if (!isPromise(result)) return this.#finish(call, Op.RETURN, result);
     running.set(id, call);
+    if (timeout !== undefined) call.endWithin(timeout);
     this.#throttle(lane);
     const finish = (op: number, value: unknown): void => {
       if (!this.#running.get(lane)?.delete(id)) return;
@@ -267,7 +269,9 @@ export class Peer implements LaneOwner {
     return episode;
   }
 
-  #finish({ id, lane, episode }: IncomingCall, op: number, value: unknown): void {
+  #finish(call: IncomingCall, op: number, value: unknown): void {
+    const { id, lane, episode } = call;
+    call.over();
     this.#reply(lane, op, id, value);
     if (episode === undefined || --episode.calls > 0) return;
     this.#episodes.delete(lane);
@@ -349,6 +353,14 @@ export class Peer implements LaneOwner {
 function asArgs(value: unknown): unknown[] {
   if (!Array.isArray(value)) throw protocolError('arguments that are not a list');
   return value;
+}
+
+/** Milliseconds that its caller gives a call. */
+function timeoutOf(frame: readonly unknown[]): number | undefined {
+  if (frame.length < 5) return undefined;
+  const timeout = frame[3];
+  if (typeof timeout === 'number' && timeout > 0) return timeout;
+  throw protocolError('a call with a time limit that is none');
 }
 
 function isPromise(value: unknown): value is Promise<unknown> {

@@ -180,7 +180,7 @@ export class SyncLane {
       case Op.THROW:
         return this.#answered(id, { error: frame[2] });
       case Op.CALL:
-        return this.#serve(id, frame[2] as string, frame[3] as unknown[]);
+        return this.#serve(id, frame[2] as string, frame.at(-1) as unknown[]);
       case Op.NOTIFY:
         if (frame[1] === BEHIND) return this.#options.catchUp((frame[2] as unknown[])[0] === true);
         return void this.#options.serve(frame[1] as string, frame[2] as unknown[]);

@@ -1,20 +1,14 @@
 /** Sends what our proxies record, numbered, so that later calls can build on one that is under way. */
 import { ElsewhereError } from '../base/errors.ts';
 import { iterate } from './iteration.ts';
+import { type Asking, ask } from './limits.ts';
 import { DO, Operation, type TargetName } from './operation.ts';
 import { type Caller, type Place, placeOf, type Result } from './reference.ts';
 import { callSite, joinStacks } from './stacks.ts';
 
-export interface CallerPort {
+export interface CallerPort extends Asking {
   readonly description: string;
-  request(
-    method: string,
-    args: readonly unknown[],
-    done: (error: unknown, value?: unknown) => void,
-  ): number;
   tell(place: Place, operation: number, params: readonly unknown[]): void;
-  hold(): void;
-  release(): void;
   seal(value: unknown): unknown;
   open(value: unknown): unknown;
   /** Gives back an object. */
@@ -49,12 +43,12 @@ export class ProxyCaller implements Caller {
   perform(place: Place, operation: number, params: readonly unknown[]): Result {
     const { result } = place;
     if (place.released === true) return failed(released(place));
-    if (result === undefined) return this.#send(place.target, place.path, operation, params);
+    if (result === undefined) return this.#send(place.target, place, operation, params);
     // Whoever uses a result takes its failure on.
     result.promise.catch(() => undefined);
     if (result.number === undefined || result.settled)
       return this.#afterwards(place, operation, params);
-    return this.#send([result.number], place.path, operation, params, result);
+    return this.#send([result.number], place, operation, params, result);
   }
 
   /** What the call gave is here already. */
@@ -62,7 +56,8 @@ export class ProxyCaller implements Caller {
     const promise = (place.result as Result).promise.then((value) => {
       const base = placeOf(value);
       if (base !== undefined)
-        return this.perform({ ...base, path: place.path }, operation, params).promise;
+        return this.perform({ ...base, path: place.path, limits: place.limits }, operation, params)
+          .promise;
       return localStep(value, place.path, operation, params);
     });
     return { number: undefined, promise, settled: true, users: 0 };
@@ -70,7 +65,7 @@ export class ProxyCaller implements Caller {
 
   #send(
     target: TargetName,
-    path: readonly string[],
+    { path, limits }: Place,
     operation: number,
     params: readonly unknown[],
     base?: Result,
@@ -87,19 +82,23 @@ export class ProxyCaller implements Caller {
       const message = [number, number - this.#floor(), target, path, operation, params];
       const done = (error: unknown, value?: unknown): void => {
         this.#settled(result, base);
-        this.#port.release();
         if (error === null) return settle(resolve, reject, () => this.#port.open(value));
         joinStacks(error, site, this.description);
         reject(error);
       };
       try {
-        this.#port.request(DO, [this.#port.seal(message)], done);
+        // What comes for nobody is opened all the same, so that it is given back.
+        const late = (value: unknown): void => void this.#port.open(value);
+        const gaveUp = (reason: unknown): void => {
+          this.#settled(result, base);
+          reject(reason);
+        };
+        ask(this.#port, limits, DO, [this.#port.seal(message)], { done, gaveUp, late });
       } catch (error) {
         // A value that cannot travel: nothing was sent.
         result.number = undefined;
         return reject(error);
       }
-      this.#port.hold();
       this.#named.set(number, result);
       if (base !== undefined) base.users++;
     });

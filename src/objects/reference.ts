@@ -4,6 +4,7 @@
  */
 import { inspect } from 'node:util';
 import { prototypeByName } from '../wire/classes.ts';
+import { checkedLimits, type Limits } from './limits.ts';
 import { Operation, type ShapeName, type TargetName } from './operation.ts';
 
 /** What a proxy sends its operations to. */
@@ -37,6 +38,10 @@ export interface Place {
   readonly shape: ShapeName | 'root';
   /** The call that gives the target. */
   readonly result?: Result;
+  /** Of calls on it, and on its members. */
+  readonly limits?: Limits | undefined;
+  /** The reference that this one goes out from, which must not be given back before. */
+  readonly origin?: unknown;
   released?: boolean;
 }
 
@@ -53,6 +58,20 @@ export function placeOf(value: unknown): Place | undefined {
 /** True for a reference to something on another side, and for a path from one. */
 export function isRemote(value: unknown): boolean {
   return placeOf(value) !== undefined;
+}
+
+/**
+ * The same reference with limits for calls on it and on its members: `within(conn.root, { timeout: 100 }).add(1, 2)`.
+ * What such a call gives has none. Throws TypeError for what is no reference, and for limits that are none.
+ */
+export function within<T>(reference: T, limits: Limits): T {
+  const place = placeOf(reference);
+  if (place === undefined) throw new TypeError('within needs a reference to the far side');
+  return newReference({
+    ...place,
+    limits: checkedLimits(limits),
+    origin: place.origin ?? reference,
+  }) as T;
 }
 
 const BLANK = function elsewhere(): void {
@@ -87,14 +106,15 @@ const ABSENT: ReadonlySet<string> = new Set(['constructor', 'prototype', '__prot
 const LOCAL: ReadonlySet<string> = new Set(['apply', 'call', 'bind']);
 
 const HANDLER: ProxyHandler<Target> = {
-  get(target, key) {
+  get(target, key, reference) {
     const place = target[PLACE] as Place;
     if (typeof key === 'symbol') return symbolMember(place, key);
-    if (key === 'then' || key === 'catch' || key === 'finally') return promiseMember(place, key);
+    if (key === 'then' || key === 'catch' || key === 'finally')
+      return promiseMember(place, key, reference);
     if (ABSENT.has(key)) return undefined;
     if (place.shape === 'f' && place.path.length === 0 && LOCAL.has(key))
       return Reflect.get(Function.prototype, key);
-    return child(place, key);
+    return child(place, key, reference);
   },
   set(target, key, value) {
     const place = target[PLACE] as Place;
@@ -144,9 +164,13 @@ function symbolMember(place: Place, key: symbol): unknown {
 }
 
 /** What a path ends in, or a call gives, can be awaited; a reference cannot, or `await` would ask for it again and again. */
-function promiseMember(place: Place, key: 'then' | 'catch' | 'finally'): unknown {
+function promiseMember(
+  place: Place,
+  key: 'then' | 'catch' | 'finally',
+  reference: unknown,
+): unknown {
   if (place.path.length === 0 && place.result === undefined)
-    return key === 'then' ? undefined : child(place, key);
+    return key === 'then' ? undefined : child(place, key, reference);
   return (...args: never[]): unknown => {
     const promise =
       place.path.length === 0 && place.result !== undefined
@@ -156,8 +180,9 @@ function promiseMember(place: Place, key: 'then' | 'catch' | 'finally'): unknown
   };
 }
 
-function child(place: Place, key: string): object {
-  return newReference({ ...place, path: [...place.path, key] });
+function child(place: Place, key: string, reference: unknown): object {
+  const { origin = reference } = place;
+  return newReference({ ...place, path: [...place.path, key], origin });
 }
 
 function called(place: Place, operation: number, args: readonly unknown[]): unknown {

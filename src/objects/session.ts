@@ -4,7 +4,6 @@
  */
 import { types } from 'node:util';
 import type { IncomingCall } from '../connection/calls.ts';
-import type { Done } from '../connection/channel.ts';
 import type { MethodTable } from '../connection/methods.ts';
 import { Referring } from '../wire/sealed.ts';
 import type { Access } from './access.ts';
@@ -14,19 +13,17 @@ import { asPath, Carrier } from './carrier.ts';
 import { Exports } from './exports.ts';
 import { Imports } from './imports.ts';
 import { type Interceptor, Keeper, type Outcome, type Root } from './keeper.ts';
+import type { Asking } from './limits.ts';
 import { ABORT, DO, Operation, RELEASE, type TargetName, TELL } from './operation.ts';
 import { newReference, type Place, placeOf } from './reference.ts';
 
 /** What carries the calls: the caller's or the agent's end of a session. */
-export interface ObjectPort {
+export interface ObjectPort extends Asking {
   readonly methods: MethodTable;
   /** Where the other side is, for printing. */
   readonly description: string;
-  request(method: string, args: readonly unknown[], done: Done): number;
   requestSync?(method: string, args: readonly unknown[]): unknown;
   notify(method: string, args: readonly unknown[]): void;
-  hold(): void;
-  release(): void;
 }
 
 /** How long numbers of settled calls may stay with the other side when no call follows, in milliseconds. */
@@ -49,7 +46,8 @@ export class ObjectSession {
     this.#port = port;
     this.#caller = new ProxyCaller({
       description: port.description,
-      request: (method, args, done) => port.request(method, args, done),
+      request: (method, args, done, timeout) => port.request(method, args, done, timeout),
+      cancel: (id) => port.cancel(id),
       tell: (place, operation, params) => this.#tell(place, operation, params),
       hold: () => port.hold(),
       release: () => port.release(),
@@ -156,7 +154,8 @@ export class ObjectSession {
     if (call === undefined) return this.#answerAtOnce(outcome);
     if (outcome instanceof Promise)
       return outcome.then(
-        ({ value, access }) => this.seal(value, access),
+        // What nobody waits for any more is not handed over.
+        ({ value, access }) => (call.cancelled ? null : this.seal(value, access)),
         (error: unknown) => {
           throw this.#sealError(error, access);
         },

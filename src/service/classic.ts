@@ -4,6 +4,7 @@
  */
 import { constants, runInThisContext } from 'node:vm';
 import { ElsewhereError } from '../base/errors.ts';
+import type { IncomingCall } from '../connection/calls.ts';
 import { byRef } from '../objects/marks.ts';
 import type { ObjectSession } from '../objects/session.ts';
 import type { FarSession } from '../session/far-session.ts';
@@ -41,21 +42,37 @@ export function serveClassic(session: FarSession, objects: ObjectSession): void 
     return made;
   };
   serveModules(objects, workplace, () => workplace().namespace);
-  const answer = async (redirection: unknown, work: () => unknown): Promise<unknown> => {
+  const answer = async (
+    call: IncomingCall | undefined,
+    redirection: unknown,
+    work: () => unknown,
+  ): Promise<unknown> => {
     try {
-      return objects.seal(await redirected(redirection, work), 'open');
+      const value = await redirected(redirection, work);
+      // What nobody waits for any more is not handed over.
+      return call?.cancelled === true ? null : objects.seal(value, 'open');
     } catch (error) {
       throw objects.seal(error, 'open');
     }
   };
-  const add = (name: string, handler: (args: unknown[], place: Workplace) => unknown): void =>
-    session.methods.addCall(name, ([sealed]) => {
+  type Handler = (args: unknown[], place: Workplace, signal: AbortSignal) => unknown;
+  const add = (name: string, handler: Handler): void =>
+    session.methods.addCall(name, ([sealed], call) => {
       const [redirection, ...args] = objects.open(sealed) as unknown[];
-      return answer(redirection, () => handler(args, workplace()));
+      const { signal } = call as IncomingCall;
+      return answer(call, redirection, () => handler(args, workplace(), signal));
     });
-  add(EVAL, ([source], place) => evaluate(place, `async () => (${text(source)}\n)`)());
-  add(EXECUTE, ([source], place) => evaluate(place, `async () => { ${text(source)}\n}`)());
-  add(RUN, ([source, ...args], place) => teleported(place, text(source), {})(...args));
+  const evaluated = (place: Workplace, form: string, signal: AbortSignal): unknown =>
+    evaluate(place, form, ['signal'], [signal])();
+  add(EVAL, ([source], place, signal) =>
+    evaluated(place, `async () => (${text(source)}\n)`, signal),
+  );
+  add(EXECUTE, ([source], place, signal) =>
+    evaluated(place, `async () => { ${text(source)}\n}`, signal),
+  );
+  add(RUN, ([source, ...args], place, signal) =>
+    teleported(place, text(source), { signal })(...args),
+  );
   add(DELIVER, ([value]) => (isObject(value) ? byRef(value) : value));
   add(TELEPORT, ([source, captures, name], place) => {
     const fn = teleported(place, text(source), record(captures));

@@ -91,7 +91,8 @@ export function connectionOf<S>(
     methods: session.methods,
     // The token is nobody's business in a log.
     description: url.replace(/#.*$/, ''),
-    request: (method, args, done) => session.request(method, args, done),
+    request: (method, args, done, timeout) => session.request(method, args, done, timeout),
+    cancel: (id) => session.cancel(id),
     requestSync: (method, args) => session.requestSync(method, args),
     notify: (method, args) => session.notify(method, args),
     hold: () => session.hold(),

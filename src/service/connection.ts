@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import type { Channel, ChannelState, PeerInfo } from '../connection/channel.ts';
 import { blocking } from '../objects/blocking.ts';
+import { ask, checkedLimits, type Limits } from '../objects/limits.ts';
 import type { ObjectSession } from '../objects/session.ts';
 import type { Member, Received, Reference, Sent } from '../objects/types.ts';
 import type { NearSession } from '../session/near-session.ts';
@@ -44,7 +45,7 @@ export interface SyncFace {
   readonly namespace: SyncUntyped;
 }
 
-export interface TeleportOptions {
+export interface TeleportOptions extends Limits {
   /** Variables that the function uses, by name: data is copied, functions and instances go by reference. */
   readonly captures?: Readonly<Record<string, unknown>>;
   /** Also puts it in `conn.namespace`, under this name. */
@@ -135,20 +136,23 @@ export class Connection<S = unknown> {
   }
 
   /** Milliseconds for one round trip. */
-  async ping(): Promise<number> {
+  async ping(limits?: Limits): Promise<number> {
     const start = performance.now();
-    await this.#call('session.ping', []);
+    await this.#call('session.ping', [], limits);
     return performance.now() - start;
   }
 
-  /** The value of an expression on the far side, which may use `await`. Classic mode. */
-  async eval<T = unknown>(source: string): Promise<Received<T>> {
-    return (await this.#code('classic.eval', [source])) as Received<T>;
+  /**
+   * The value of an expression on the far side, which may use `await`, and `signal`: it is aborted by the limits' signal
+   * and timeout. Classic mode.
+   */
+  async eval<T = unknown>(source: string, limits?: Limits): Promise<Received<T>> {
+    return (await this.#code('classic.eval', [source], limits)) as Received<T>;
   }
 
-  /** Runs statements on the far side; `namespace` there keeps values between calls. Classic mode. */
-  async execute(source: string): Promise<void> {
-    await this.#code('classic.execute', [source]);
+  /** Runs statements on the far side, as `eval`; `namespace` there keeps values between calls. Classic mode. */
+  async execute(source: string, limits?: Limits): Promise<void> {
+    await this.#code('classic.execute', [source], limits);
   }
 
   /**
@@ -162,13 +166,23 @@ export class Connection<S = unknown> {
     return (await this.#code('classic.run', [sourceOf(fn), ...args])) as Received<Awaited<R>>;
   }
 
+  /** The same with limits: the function may use the name `signal`, as in `eval`. Classic mode. */
+  async runWithin<A extends unknown[], R>(
+    limits: Limits,
+    fn: (...args: A) => R,
+    ...args: { [K in keyof A]: Sent<A[K]> }
+  ): Promise<Received<Awaited<R>>> {
+    const sent = [sourceOf(fn), ...args];
+    return (await this.#code('classic.run', sent, limits)) as Received<Awaited<R>>;
+  }
+
   /** Defines a function on the far side from its source, and gives a reference to it. Classic mode. */
   async teleport<F extends (...args: never[]) => unknown>(
     fn: F,
-    { captures = {}, name }: TeleportOptions = {},
+    { captures = {}, name, ...limits }: TeleportOptions = {},
   ): Promise<Reference<F>> {
-    const source = sourceOf(fn);
-    return (await this.#code('classic.teleport', [source, captures, name])) as Reference<F>;
+    const sent = [sourceOf(fn), captures, name];
+    return (await this.#code('classic.teleport', sent, limits)) as Reference<F>;
   }
 
   /** What the function `deliver` does. */
@@ -177,23 +191,23 @@ export class Connection<S = unknown> {
     return (await this.#code('classic.deliver', [value])) as Reference<T>;
   }
 
-  async #code(method: string, args: readonly unknown[]): Promise<unknown> {
+  async #code(method: string, args: readonly unknown[], limits?: Limits): Promise<unknown> {
     const sealed = this.#objects.seal([currentRedirection(this.channel), ...args], 'listed');
     try {
-      return this.#objects.open(await this.#call(method, [sealed]));
+      return this.#objects.open(await this.#call(method, [sealed], limits));
     } catch (error) {
       throw this.#objects.open(error);
     }
   }
 
-  #call(method: string, args: readonly unknown[]): Promise<unknown> {
+  #call(method: string, args: readonly unknown[], limits: Limits = {}): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.channel.request(method, args, (error, value) => {
-        this.channel.release();
-        if (error !== null) reject(error);
-        else resolve(value);
+      ask(this.channel, checkedLimits(limits), method, args, {
+        done: (error, value) => (error === null ? resolve(value) : reject(error)),
+        gaveUp: reject,
+        // Opened all the same, so that references in it are given back.
+        late: (value) => this.#objects.open(value),
       });
-      this.channel.hold();
     });
   }
 

@@ -1,6 +1,7 @@
 /** Promises whose state can be looked at, and calls with a time limit. */
 import { inspect } from 'node:util';
 import { ElsewhereError } from '../base/errors.ts';
+import { isRemote, within } from '../objects/reference.ts';
 
 /** A promise and what has become of it so far. Prints as `Tracked { pending }`, `{ fulfilled: 5 }`, `{ rejected: … }`. */
 export class Tracked<T> implements PromiseLike<T> {
@@ -51,13 +52,14 @@ export function track<T>(promise: PromiseLike<T>): Tracked<T> {
 }
 
 /**
- * `fn` with a limit of `ms` milliseconds: later its promise rejects with ERR_ELSEWHERE_TIMEOUT. What runs on the far side
- * is told only if it takes an AbortSignal.
+ * `fn` with a limit of `ms` milliseconds: later its promise rejects with ERR_ELSEWHERE_TIMEOUT. A function of the far side
+ * is told to stop; what it calls hears of it only by an AbortSignal that it is given.
  */
 export function timed<A extends unknown[], R>(
   fn: (...args: A) => PromiseLike<R>,
   ms: number,
 ): (...args: A) => Promise<R> {
+  if (isRemote(fn)) return within(fn, { timeout: ms }) as (...args: A) => Promise<R>;
   return (...args) =>
     new Promise((resolve, reject) => {
       const late = (): void =>

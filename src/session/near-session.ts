@@ -297,9 +297,9 @@ export class NearSession implements Channel {
     if (this.#dialling === undefined) this.connect().catch(() => undefined);
   }
 
-  request(method: string, args: readonly unknown[], done: Done): number {
+  request(method: string, args: readonly unknown[], done: Done, timeout?: number): number {
     this.#needMain();
-    return this.#core.request(method, args, done);
+    return this.#core.request(method, args, done, timeout);
   }
 
   cancel(id: number): void {

@@ -289,6 +289,7 @@ function errorClass(error: Error): string {
     if (registered !== undefined) return registered;
   }
   if (error instanceof AggregateError) return 'AggregateError';
+  if (error instanceof DOMException) return 'DOMException';
   for (const [name, Class] of Object.entries(ERRORS))
     if (name !== 'Error' && error instanceof Class) return name;
   return 'Error';

@@ -29,6 +29,7 @@ const byPrototype = new Map<object, Known>();
 /** Names with a meaning of their own. */
 const TAKEN: ReadonlySet<string> = new Set([
   'AggregateError',
+  'DOMException',
   'ElsewhereError',
   'Object',
   ...Object.keys(ERRORS),

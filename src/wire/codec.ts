@@ -273,8 +273,10 @@ const LENGTHS: Readonly<Record<number, number>> = {
 };
 
 function checkFrame(frame: unknown): void {
-  if (!Array.isArray(frame) || typeof frame[0] !== 'number' || frame.length !== LENGTHS[frame[0]])
-    throw malformed();
+  if (!Array.isArray(frame) || typeof frame[0] !== 'number') throw malformed();
+  // A call may have its time limit before its arguments.
+  const length = frame.length === 5 && frame[0] === Op.CALL ? 4 : frame.length;
+  if (length !== LENGTHS[frame[0]]) throw malformed();
   const id = frame[1];
   if (frame[0] !== Op.NOTIFY && !(typeof id === 'number' && Number.isSafeInteger(id) && id >= 0))
     throw malformed();

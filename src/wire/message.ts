@@ -39,7 +39,7 @@ export const LAST_KIND: number = Kind.GOAWAY;
 
 /** Frames: the arrays inside an RPC packet; their first element is the opcode. */
 export const Op = {
-  /** [CALL, id, method, args] a method is a string at its first use, from then on its number on this lane. */
+  /** [CALL, id, method, args] or [CALL, id, method, milliseconds, args]; a method is a string at its first use, from then on its number on this lane. */
   CALL: 1,
   /** [RETURN, id, value] */
   RETURN: 2,

@@ -176,7 +176,9 @@ export class Unboxer {
   #fillError(error: Error, fields: readonly unknown[]): void {
     const own = list(fields[4]);
     for (let i = 0; i < own.length; i += 2)
-      define(error, text(own[i]), this.value(own[i + 1]), text(own[i]) !== 'name');
+      // Its class has a getter for the name.
+      if (!(error instanceof DOMException && own[i] === 'name'))
+        define(error, text(own[i]), this.value(own[i + 1]), text(own[i]) !== 'name');
     const [hasCause, cause, errors] = list(fields[5]);
     if (hasCause === true) define(error, 'cause', this.value(cause), false);
     if (error instanceof AggregateError) define(error, 'errors', this.value(errors) ?? [], false);
@@ -195,6 +197,7 @@ export class Unboxer {
 function newError(name: string, message: string, own: unknown): Error {
   if (name === 'ElsewhereError') return new ElsewhereError(codeOf(own), message);
   if (name === 'AggregateError') return new AggregateError([], message);
+  if (name === 'DOMException') return new DOMException(message, text(ownOf(own, 'name')));
   const prototype = prototypeByName(name);
   if (prototype instanceof Error) return Object.setPrototypeOf(new Error(message), prototype);
   // The table has no prototype, so a name such as 'constructor' finds nothing.
@@ -202,9 +205,14 @@ function newError(name: string, message: string, own: unknown): Error {
   return new Class(message);
 }
 
-function codeOf(own: unknown): ElsewhereErrorCode {
+/** Among names and values by turns. */
+function ownOf(own: unknown, name: string): unknown {
   const fields = list(own);
-  const code = fields[fields.indexOf('code') + 1];
+  return fields[fields.indexOf(name) + 1];
+}
+
+function codeOf(own: unknown): ElsewhereErrorCode {
+  const code = ownOf(own, 'code');
   return (
     typeof code === 'string' && /^ERR_ELSEWHERE_[A-Z_]+$/.test(code)
       ? code

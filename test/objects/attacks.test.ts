@@ -50,6 +50,7 @@ function newVictim(): { ask(...message: unknown[]): Promise<unknown>; methods: M
   const objects = new ObjectSession({
     methods,
     description: 'attacker',
+    cancel: () => undefined,
     request: () => {
       throw new Error('nothing is asked back');
     },

@@ -1,0 +1,79 @@
+/** How long a call may take, and who may stop it. Both sides keep to it: what is given up here is told to stop there. */
+import { ElsewhereError } from '../base/errors.ts';
+import type { Done } from '../connection/channel.ts';
+
+export interface Limits {
+  /** Its abort rejects the call with its reason, and aborts the signal that the work on the far side sees. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds until the call rejects with ERR_ELSEWHERE_TIMEOUT. Default: none. */
+  readonly timeout?: number | undefined;
+}
+
+/** What a call is made with. */
+export interface Asking {
+  request(method: string, args: readonly unknown[], done: Done, timeout?: number): number;
+  cancel(id: number): void;
+  hold(): void;
+  release(): void;
+}
+
+/** How a call ends: by one of the first two. */
+export interface Ends {
+  readonly done: Done;
+  /** Before the answer, which the far side still gives: to `late`. */
+  gaveUp(reason: unknown): void;
+  late(value: unknown): void;
+}
+
+/** Makes a call. Throws what `request` throws, and the reason of a signal that was aborted before. */
+export function ask(
+  port: Asking,
+  limits: Limits | undefined,
+  method: string,
+  args: readonly unknown[],
+  { done, gaveUp, late }: Ends,
+): void {
+  const { signal, timeout } = limits ?? {};
+  signal?.throwIfAborted();
+  let over = false;
+  const end = (): void => {
+    over = true;
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', aborted);
+    port.release();
+  };
+  const giveUp = (reason: unknown): void => {
+    end();
+    port.cancel(id);
+    gaveUp(reason);
+  };
+  const aborted = (): void => giveUp(signal?.reason);
+  const answered: Done = (error, value) => {
+    if (!over) {
+      end();
+      done(error, value);
+    } else if (error === null) late(value);
+  };
+  const id = port.request(method, args, answered, timeout);
+  port.hold();
+  const timer = timeout && setTimeout(() => giveUp(tooLate(timeout)), timeout);
+  signal?.addEventListener('abort', aborted);
+}
+
+/** Throws TypeError unless they are limits. */
+export function checkedLimits(limits: Limits): Limits {
+  const { signal, timeout } = limits;
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new TypeError('signal must be an AbortSignal');
+  if (timeout !== undefined && !(Number.isFinite(timeout) && timeout > 0))
+    throw new TypeError('timeout must be a number of milliseconds above 0');
+  return limits;
+}
+
+function tooLate(timeout: number): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_TIMEOUT',
+    `no answer within ${timeout} ms: the far side was told to stop`,
+    { maybeExecuted: true },
+  );
+}
