@@ -17,6 +17,7 @@ import type { Transport } from '../transport/transport.ts';
 import type { Admission, LaneName } from './handshake.ts';
 import type { Login } from './keyring.ts';
 import { LaneSecrets } from './lane-secrets.ts';
+import { hasEnded } from './self.ts';
 import { sessionHeart } from './session-heart.ts';
 import { SessionPolicy } from './session-policy.ts';
 
@@ -37,6 +38,9 @@ export interface FarSessionInit {
 
 /** Milliseconds between looks whether a session that drains is done. */
 const DRAIN_CHECK = 10;
+
+/** Milliseconds between looks whether a client without a link has ended. */
+const LOOK = 200;
 
 /** Milliseconds more for what a client has sent before it heard of the end: it gets its refusal. */
 const LATECOMERS = 2000;
@@ -178,7 +182,14 @@ export class FarSession {
     if (this.#leaving || lane.fault !== undefined || this.#grace === 0) return this.#leave();
     if (this.#connected) return;
     this.#heartbeat?.stop();
-    this.#patience = setTimeout(() => this.end(), this.#grace).unref();
+    this.#wait(this.#grace);
+  }
+
+  /** For `left` milliseconds, or until the client is known to have ended: its sockets and children go with it. */
+  #wait(left: number): void {
+    if (left <= 0 || hasEnded(this.peer)) return this.end();
+    const pause = Math.min(left, LOOK);
+    this.#patience = setTimeout(() => this.#wait(left - pause), pause).unref();
   }
 
   get #connected(): boolean {

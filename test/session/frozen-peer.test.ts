@@ -65,6 +65,17 @@ test('a client that is frozen is noticed by the agent, and what it held is given
   client.kill('SIGKILL');
 });
 
+test('a client of this machine that was killed is not waited for', async () => {
+  await using server = await serve({ listen: 'tcp://127.0.0.1:0', grace: 60_000 });
+  const client = await startClient(server.url, '');
+  assert.equal(server.connections.length, 1);
+  const gone = new Promise((resolve) => server.on('disconnect', resolve));
+  const killed = performance.now();
+  client.kill('SIGKILL');
+  await gone;
+  assert.ok(performance.now() - killed < 5000);
+});
+
 test('a client that is blocked in a call is alive, however long the call takes', async () => {
   await using server = await serve({ listen: 'tcp://127.0.0.1:0', heartbeat: 100, grace: 0 });
   const client = await startClient(
