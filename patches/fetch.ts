@@ -1,15 +1,22 @@
 /**
  * The fetch patch: Node's built-in undici (fetch, WebSocket, EventSource) keeps one pool of connections for the whole
- * process; in a scope it gets a pool of the scope's own, since a pooled socket would answer for the wrong side. Packages
+ * process; in a scope it gets one of the scope's connection, since a pooled socket would answer for the wrong side. Packages
  * named undici share the same global dispatcher and are covered where they use it. undici itself is loaded no sooner
  * than the program needs it (it takes 20 ms). A dispatcher that the program sets later, or
  * that is no plain agent, is left alone, and shared.
  */
 import { ROUTE } from '../src/base/route-mark.ts';
-import { type AnyPatch, definePatch, type LocalContext, type ScopeView } from '../src/patch.ts';
+import {
+  type AnyPatch,
+  definePatch,
+  type LocalContext,
+  type ScopeView,
+  type Target,
+} from '../src/patch.ts';
 
 type NoCalls = Record<never, never>;
 type FetchContext = LocalContext<NoCalls>;
+type FetchTarget = Target<NoCalls>;
 
 type Dispatcher = object;
 type AgentClass = new (options?: object) => Dispatcher;
@@ -30,7 +37,7 @@ function dispatcherAt(key: symbol): Dispatcher | undefined {
   return Object.getOwnPropertyDescriptor(globals, key)?.value as Dispatcher | undefined;
 }
 
-/** The dispatchers of one scope. */
+/** The dispatchers of all scopes whose connections go the same ways. */
 interface Pools {
   readonly agent: Dispatcher;
   /** Node 26: what `.1` stands for, a wrapper around the agent. */
@@ -39,7 +46,8 @@ interface Pools {
 
 class Dispatchers {
   readonly #context: FetchContext;
-  readonly #pools = new WeakMap<ScopeView, Pools>();
+  /** By connection, then by what else tells the ways apart. */
+  readonly #pools = new WeakMap<object, Map<string, Pools>>();
   /** The process' own dispatcher, once it is there and ours stands in its place. */
   #own: Pools | undefined;
   #decided = false;
@@ -57,7 +65,7 @@ class Dispatchers {
    * Stands in for the process' dispatcher from now on. `first` is the scope in which undici was loaded, if it was one:
    * the dispatcher that was made then has its connections, so it becomes that scope's and the process gets another.
    */
-  takeOver(first?: ScopeView): void {
+  takeOver(first?: FetchTarget): void {
     const made = dispatcherAt(DISPATCHER_2) ?? dispatcherAt(DISPATCHER_1);
     if (this.#decided || made === undefined) return;
     this.#decided = true;
@@ -66,7 +74,7 @@ class Dispatchers {
     const wrapper = outer === made ? undefined : outer;
     const pools = { agent: made, wrapper };
     this.#own = first === undefined ? pools : this.#another(pools);
-    if (first !== undefined) this.#pools.set(first, pools);
+    if (first !== undefined) this.#poolsAt(first).set(first.scope.pool, pools);
     for (const key of [DISPATCHER_1, DISPATCHER_2]) this.#substitute(key);
   }
 
@@ -83,7 +91,7 @@ class Dispatchers {
 
   #chosen(key: symbol): Dispatcher {
     const target = this.#context.target();
-    const pools = target === undefined ? this.#own : this.#poolsOf(target.scope);
+    const pools = target === undefined ? this.#own : this.#poolsOf(target);
     const chosen = this.#member(pools, key);
     if (chosen === undefined) throw new TypeError('undici has no dispatcher');
     return chosen;
@@ -94,16 +102,24 @@ class Dispatchers {
   }
 
   /** A pool needs no end: when the connection is over its sockets are, and it holds nothing else. */
-  #poolsOf(scope: ScopeView): Pools {
-    let pools = this.#pools.get(scope);
+  #poolsOf(target: FetchTarget): Pools {
+    const { scope } = target;
+    const known = this.#poolsAt(target);
+    let pools = known.get(scope.pool);
     if (pools === undefined && this.#own !== undefined) {
       // undici hands the options of `connect`, symbols included, down to net.connect and tls.connect; so a connection
       // that is made later, from one of its timers, goes where it belongs too.
       pools = this.#another(this.#own, scope);
-      this.#pools.set(scope, pools);
+      known.set(scope.pool, pools);
     }
     if (pools === undefined) throw new TypeError('undici is not loaded');
     return pools;
+  }
+
+  #poolsAt({ connection }: FetchTarget): Map<string, Pools> {
+    const known = this.#pools.get(connection) ?? new Map<string, Pools>();
+    this.#pools.set(connection, known);
+    return known;
   }
 
   #another(like: Pools, scope?: ScopeView): Pools {
@@ -143,8 +159,8 @@ function fetchLocal(context: FetchContext): void {
 function awaitLoading(context: FetchContext, dispatchers: Dispatchers): void {
   for (const key of [DISPATCHER_1, DISPATCHER_2]) {
     const get = (): undefined => {
-      const scope = context.target()?.scope;
-      queueMicrotask(() => dispatchers.takeOver(scope));
+      const target = context.target();
+      queueMicrotask(() => dispatchers.takeOver(target));
     };
     // undici then defines the property anew, as one that cannot be redefined.
     Object.defineProperty(globalThis, key, { get, enumerable: false, configurable: true });

@@ -1,6 +1,6 @@
 /**
- * The http patch: keep-alive sockets are never shared between scopes. An agent files its sockets by name; in a scope the
- * name gets the scope's number, and the options a mark, so that a request which waited in the agent's queue still
+ * The http patch: keep-alive sockets are never shared between sides. An agent files its sockets, and https TLS sessions,
+ * by name; in a scope the name tells the way that its connections go, and the options get a mark, so that a request which waited in the agent's queue still
  * connects in its own scope, whoever's event sends it off. https and most agents of other packages build on this name.
  * The rest of http needs nothing: it works on sockets.
  */
@@ -28,7 +28,7 @@ function httpLocal(context: LocalContext<NoCalls>): void {
       const route = options?.[ROUTE] ?? routeOf(context);
       // Agents pass options of their own making; a program that asks for a name itself may pass frozen ones.
       if (options !== undefined && Object.isExtensible(options)) options[ROUTE] = route;
-      return original.call(this, options) + suffixOf(route);
+      return original.call(this, options) + suffixOf(route, options);
     },
   );
 }
@@ -39,12 +39,15 @@ function routeOf(context: LocalContext<NoCalls>): unknown {
 }
 
 /** What is appended to an agent's names. Nothing for the side that the program is on as a whole: they are public API. */
-function suffixes(context: LocalContext<NoCalls>): (route: unknown) => string {
+function suffixes(
+  context: LocalContext<NoCalls>,
+): (route: unknown, options?: MarkedOptions) => string {
   let whole: ScopeView | undefined;
-  return (route) => {
+  return (route, options) => {
     if (route !== MARKED_LOCAL) {
-      const scope = route as ScopeView;
-      return scope.isDefault ? '' : `:elsewhere#${scope.id}`;
+      const { isDefault, pool, cwd } = route as ScopeView;
+      // The path of a unix socket may be relative.
+      return isDefault ? '' : `:elsewhere#${pool}${options?.['socketPath'] ? `#${cwd}` : ''}`;
     }
     whole ??= atTop(() => context.scope());
     return whole === undefined ? '' : ':elsewhere#local';

@@ -45,6 +45,8 @@ export interface ScopeView {
   readonly children?: ChildrenChoice | undefined;
   /** Whose environment `process.env` is: 'local' is the default. */
   readonly env?: EnvChoice;
+  /** Equal for scopes whose connections go the same ways, so that they may share those that are kept alive. */
+  readonly pool: string;
   /**
    * The rule, as a sentence, that keeps a socket of `connection` from a place; undefined for none. A datagram socket is
    * of one side, so a place that is another side's is out of its reach.

@@ -154,6 +154,7 @@ export class Probes {
       stepwise: false,
       cwd: '/',
       stdio: 'local',
+      pool: '',
       forbids: () => undefined,
       run: (fn) => fn(),
     };

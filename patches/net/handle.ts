@@ -112,6 +112,15 @@ function writeOver(native: NativeMethod): NativeMethod {
   };
 }
 
+/** Handles whose side was decided by us. */
+const decided = new WeakSet<object>();
+
+/** A handle that takes another one's place although it is of another side. */
+export function decidedHandle<H extends object>(handle: H): H {
+  decided.add(handle);
+  return handle;
+}
+
 /** `next`, or a remote handle in its place when the one before it was remote. */
 export function sameSide(
   node: Internals,
@@ -121,6 +130,7 @@ export function sameSide(
 ): object {
   const link = linkOf(before) ?? linkOf(before?._parent);
   if (link === undefined || !(next instanceof node.TCP) || linkOf(next) !== undefined) return next;
+  if (decided.has(next)) return next;
   next.close();
   return new handles.RemoteTcp(link.target);
 }

@@ -4,7 +4,7 @@
  */
 import type net from 'node:net';
 import tls from 'node:tls';
-import { sameSide, setTlsReader } from './handle.ts';
+import { decidedHandle, sameSide, setTlsReader } from './handle.ts';
 import type { Installation } from './installation.ts';
 import { type Internals, inside, type SocketInside } from './internals.ts';
 import { linkOf, type Owner } from './link.ts';
@@ -24,7 +24,8 @@ export function isOwnTlsWrap(handle: Handle): handle is Handle & { _parent: obje
 export function rewrapTls(node: Internals, socket: net.Socket, handle: object): void {
   const internal = inside(socket);
   Reflect.set(handle, node.owner, socket);
-  Reflect.apply(internal[node.reinitialize] as (handle: object) => void, socket, [handle]);
+  const reinitialize = internal[node.reinitialize] as (handle: object) => void;
+  Reflect.apply(reinitialize, socket, [decidedHandle(handle)]);
   internal.ssl = internal._handle;
 }
 

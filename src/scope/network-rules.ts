@@ -53,6 +53,8 @@ const DEFAULT: NetworkVerdict = { side: 'remote', rule: 'default' };
 const LOOPBACKS: readonly string[] = ['127.0.0.1', '::1'];
 
 export class NetworkRules {
+  /** Equal for rules that decide the same. */
+  readonly key: string;
   readonly #deny: readonly Rule[];
   readonly #remote: readonly Rule[];
   readonly #local: readonly Rule[];
@@ -62,6 +64,8 @@ export class NetworkRules {
   /** `isOwnPort` tells of ports of this machine's loopback that stay here. Throws ERR_ELSEWHERE_ARGUMENT for a bad rule. */
   constructor(options: NetworkOptions, isOwnPort: (port: number) => boolean = () => false) {
     const { deny = [], remote = [], local = [], via = [] } = options;
+    const others = via.map(({ places, remote: other }) => [places, other?.channel?.id]);
+    this.key = JSON.stringify([deny, remote, local, others]);
     this.#deny = deny.flatMap(parse);
     this.#remote = remote.flatMap(parse);
     this.#local = local.flatMap(parse);

@@ -38,6 +38,8 @@ export class Scope implements ScopeView {
   readonly children: ChildrenChoice | undefined;
   cwd: string;
   umask: number | undefined;
+  /** Names are part of a way: they may be resolved on another side. */
+  readonly pool: string;
   readonly #init: ScopeInit;
   readonly #targets = new Map<string, PatchTarget>();
   readonly #detours = new Map<Channel, Scope>();
@@ -54,6 +56,7 @@ export class Scope implements ScopeView {
     this.network = init.network;
     this.children = init.children;
     this.isDefault = init.isDefault ?? false;
+    this.pool = poolOf(init);
     for (const [name, channel] of init.routes)
       this.#targets.set(name, new PatchTarget(name, this, channel));
   }
@@ -95,6 +98,15 @@ export class Scope implements ScopeView {
   run<R>(fn: () => R): R {
     return runInContext(this, fn);
   }
+}
+
+function poolOf({ routes, network }: ScopeInit): string {
+  const [net, dns] = ['net', 'dns'].map((name) => routes.get(name)?.id ?? 'local');
+  return [
+    net,
+    ...(dns === net ? [] : [dns]),
+    ...(network === undefined ? [] : [network.key]),
+  ].join();
 }
 
 /** What a rule says, for the cause of an EACCES. */

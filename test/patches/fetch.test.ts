@@ -6,6 +6,7 @@ import http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { WebSocketServer, WebSocket as WsClient } from 'ws';
+import { type NetworkOptions, withRemote } from '../../src/index.ts';
 import { repository, runProgram } from '../kit/agent.ts';
 import { suite } from '../kit/suite.ts';
 import { SIDES, type Side, threeSides } from './three-sides.ts';
@@ -63,6 +64,20 @@ test('each side has a pool of its own, and uses it again', async () => {
   const before = sockets.size;
   for (const side of order) assert.equal(await on(side, ask), side);
   assert.equal(sockets.size, before, 'new sockets for requests one after another');
+});
+
+test('scopes of one connection share a pool; with other rules they do not', async () => {
+  const { A, B } = sides.connections;
+  const inScope = (net?: NetworkOptions): Promise<string> =>
+    withRemote(A, { stdio: 'local', ...(net === undefined ? {} : { net }) }, ask);
+  assert.equal(await inScope(), 'A');
+  const before = sockets.size;
+  for (let round = 0; round < 3; round++) {
+    assert.equal(await inScope(), 'A');
+    assert.equal(await inScope({ via: [{ places: ['*'], remote: B }] }), 'B');
+    assert.equal(await inScope({ local: ['localhost'] }), 'local');
+  }
+  assert.equal(sockets.size, before + 2);
 });
 
 test('a request that is made in the answer to another goes where its own scope says', async () => {

@@ -8,12 +8,13 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
+import { type NetworkOptions, withRemote } from '../../src/index.ts';
 import { suite } from '../kit/suite.ts';
 import { selfSigned } from './net/self-signed.ts';
 import { SIDES, type Side, threeSides } from './three-sides.ts';
 
 const test = suite('patches/http', { limit: 30_000 });
-const { on, owner } = threeSides(test);
+const { on, owner, connections } = threeSides(test);
 const servers: Server[] = [];
 test.after(() => {
   for (const server of servers) server.close();
@@ -91,6 +92,31 @@ test('a request made in the answer to another, in its scope, uses the same socke
   agent.destroy();
   assert.deepEqual([asked, sockets.size], [['A', 'A'], 1]);
 });
+
+for (const [name, from] of [
+  ['http', http],
+  ['https', https],
+] as const) {
+  test(`${name}: scopes of one connection share sockets; other connections, rules and names do not`, async () => {
+    const { port, sockets } = await serveOwner(from === https);
+    const agent = new from.Agent({ keepAlive: true, maxSockets: 1 });
+    const ask = (): Promise<string> =>
+      get({ port, agent, ca: selfSigned.cert, servername: 'localhost' } as object, from);
+    const { A, B } = connections;
+    const inScope = (conn: typeof A, net?: NetworkOptions): Promise<string> =>
+      withRemote(conn, { stdio: 'local', ...(net === undefined ? {} : { net }) }, ask);
+    for (let round = 0; round < 3; round++) {
+      assert.equal(await inScope(A), 'A');
+      assert.equal(await inScope(B), 'B');
+      assert.equal(await ask(), 'local');
+      assert.equal(await inScope(A, { local: ['localhost'] }), 'local');
+      assert.equal(await inScope(A, { via: [{ places: ['*'], remote: B }] }), 'B');
+      assert.equal(await withRemote({ net: A, dns: 'local' }, ask), 'A');
+    }
+    agent.destroy();
+    assert.equal(sockets.size, 6);
+  });
+}
 
 test('bodies stream both ways', async () => {
   const SIZE = 8_000_000;

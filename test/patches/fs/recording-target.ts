@@ -30,6 +30,7 @@ export function record(version?: string): Recording {
     denies: false,
     stepwise: false,
     stdio: 'local',
+    pool: '',
     forbids: () => undefined,
     run: inScope,
   };

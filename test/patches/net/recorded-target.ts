@@ -93,6 +93,7 @@ export function playFarSide(): Played {
     stepwise: false,
     cwd: '/',
     stdio: 'local',
+    pool: '',
     forbids: () => undefined,
     run: (fn) => fn(),
   };
