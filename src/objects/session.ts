@@ -196,12 +196,13 @@ export class ObjectSession {
     return Promise.resolve(outcome.value).then((value) => ({ value, access }));
   }
 
-  /** A promise, or what is still to be asked of a third side. */
+  /** A promise, what a call will give, or what is still to be asked of a third side. */
   #isPending(value: unknown): boolean {
     if (types.isPromise(value)) return true;
     const place = placeOf(value);
-    if (place === undefined || place.caller === this.#caller) return false;
-    return place.result !== undefined || (place.path.length > 0 && place.shape !== 'root');
+    if (place === undefined) return false;
+    if (place.result !== undefined) return true;
+    return place.caller !== this.#caller && place.path.length > 0 && place.shape !== 'root';
   }
 
   /** Whose errors may show their stacks: those of objects that are open anyway. */

@@ -7,7 +7,7 @@ import { nameByPrototype } from './classes.ts';
 import { MAX_KEY_BYTES, MAX_DEPTH as MAX_WIRE_DEPTH } from './guard.ts';
 import { Limit } from './message.ts';
 import { ByValue, type Referring } from './sealed.ts';
-import { ERRORS, MAX_BIGINT_DIGITS, MAX_STACK, Tag, VIEWS } from './tags.ts';
+import { ERRORS, MAX_BIGINT_DIGITS, MAX_SPARSE, MAX_STACK, Tag, VIEWS } from './tags.ts';
 
 /** An extension of ours with its packed payload. */
 export class Boxed {
@@ -137,6 +137,7 @@ export class Boxer {
       this.#graph === undefined ? undefined : new Array(value.length);
     for (let i = 0; i < value.length; i++) {
       const item = value[i];
+      if (item === undefined && !(i in value)) return this.#sparse(value);
       const boxed =
         typeof item === 'object' || typeof item === 'function'
           ? this.#at(String(i), item)
@@ -145,6 +146,20 @@ export class Boxer {
       if (copy !== undefined) copy[i] = boxed;
     }
     return this.#graph === undefined ? (copy ?? value) : this.#tagged([Tag.ARRAY, copy]);
+  }
+
+  #sparse(value: readonly unknown[]): unknown {
+    if (value.length > MAX_SPARSE)
+      throw new ElsewhereError(
+        'ERR_ELSEWHERE_LIMIT',
+        `an array with holes may have at most ${MAX_SPARSE} places`,
+      );
+    const entries: unknown[] = [];
+    for (const key of Object.keys(value)) {
+      const index = Number(key);
+      if (Number.isInteger(index)) entries.push(index, this.#at(key, value[index]));
+    }
+    return this.#tagged([Tag.SPARSE, value.length, entries]);
   }
 
   /** Own enumerable properties with string keys, as structured clone takes them. */
@@ -168,6 +183,7 @@ export class Boxer {
     if (value instanceof Map)
       return this.#tagged([Tag.MAP, this.#items([...value].flat(1), 'Map')]);
     if (value instanceof Set) return this.#tagged([Tag.SET, this.#items([...value], 'Set')]);
+    if (isWrapped(value)) return this.#tagged([Tag.PRIMITIVE, this.value(value.valueOf())]);
     if (value instanceof URL) return this.#tagged([Tag.URL, value.href]);
     if (value instanceof ArrayBuffer)
       return this.#tagged([Tag.ARRAY_BUFFER, this.#bytes(Buffer.from(value))]);
@@ -273,6 +289,11 @@ export class Boxer {
       `${what} cannot travel to the other side${where}: send data, or run the code where the value is`,
     );
   }
+}
+
+/** `Object(5)` and the like. */
+function isWrapped(value: object): boolean {
+  return [Number, String, Boolean, BigInt].some((Class) => value instanceof Class);
 }
 
 function isPlain(value: object): boolean {

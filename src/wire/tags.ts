@@ -29,6 +29,10 @@ export const Tag = {
   INSTANCE: 18,
   /** [PACKED, bytes, ...attachments in them] a value that is too large for its packet; never inside another one. */
   PACKED: 19,
+  /** [PRIMITIVE, value] what `Object(value)` gives for a number, string, boolean or bigint. */
+  PRIMITIVE: 20,
+  /** [SPARSE, length, [index, value, …]] an array with holes. */
+  SPARSE: 21,
 } as const;
 
 /** Classes of byte views that travel. */
@@ -62,6 +66,8 @@ export const ERRORS: Readonly<Record<string, ErrorConstructor>> = Object.assign(
   },
 );
 
+/** An array with holes costs nothing to send, whatever its length; who goes through it pays for each. */
+export const MAX_SPARSE = 1_048_576;
 export const MAX_STACK = 16_384;
 /** Decimal digits of a bigint: 256 bytes. */
 export const MAX_BIGINT_DIGITS = 617;

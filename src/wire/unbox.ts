@@ -4,7 +4,7 @@ import { Boxed, BoxedBytes } from './box.ts';
 import { prototypeByName } from './classes.ts';
 import { guard, MAX_LARGE_NODES } from './guard.ts';
 import { type Fields, Sealed } from './sealed.ts';
-import { ERRORS, MAX_STACK, Tag, VIEWS } from './tags.ts';
+import { ERRORS, MAX_SPARSE, MAX_STACK, Tag, VIEWS } from './tags.ts';
 
 /** Gives the bytes of an attachment, or an empty buffer while they are only being counted. */
 export type Fetch = (id: number, length: number) => Buffer;
@@ -129,6 +129,10 @@ export class Unboxer {
         return new Map();
       case Tag.SET:
         return new Set();
+      case Tag.PRIMITIVE:
+        return primitive(this.value(fields[1]));
+      case Tag.SPARSE:
+        return holes(fields[1]);
       case Tag.ARRAY:
         return [];
       case Tag.OBJECT:
@@ -153,6 +157,7 @@ export class Unboxer {
 
   #fill(tag: number, fields: readonly unknown[], shell: unknown): void {
     if (tag === Tag.ERROR) return this.#fillError(shell as Error, fields);
+    if (tag === Tag.SPARSE) return this.#fillSparse(shell as unknown[], fields[2]);
     if (tag === Tag.INSTANCE) return this.#fillOwn(shell as object, fields[2]);
     if (tag !== Tag.MAP && tag !== Tag.SET && tag !== Tag.ARRAY && tag !== Tag.OBJECT) return;
     const items = list(fields[1]);
@@ -164,6 +169,15 @@ export class Unboxer {
       else define(shell as object, text(items[i]), this.value(items[++i]));
     }
     if (tag === Tag.OBJECT && this.#resolve !== undefined) dropThen(shell as object);
+  }
+
+  #fillSparse(shell: unknown[], entries: unknown): void {
+    const items = list(entries);
+    for (let i = 0; i < items.length; i += 2) {
+      const index = items[i];
+      if (!isCount(index) || index >= shell.length) throw malformed('an array with holes');
+      shell[index] = this.value(items[i + 1]);
+    }
   }
 
   #fillOwn(shell: object, entries: unknown): void {
@@ -250,6 +264,16 @@ function view(name: unknown, bytes: Buffer): ArrayBufferView {
   const size = (Class as { BYTES_PER_ELEMENT?: number } | undefined)?.BYTES_PER_ELEMENT ?? 1;
   if (Class === undefined || bytes.length % size !== 0) throw malformed('a view of bytes');
   return new Class(ownBuffer(bytes));
+}
+
+function primitive(value: unknown): object {
+  if (typeof value === 'object' || value === undefined) throw malformed('a primitive value');
+  return Object(value);
+}
+
+function holes(length: unknown): unknown[] {
+  if (!isCount(length) || length > MAX_SPARSE) throw malformed('an array with holes');
+  return new Array(length);
 }
 
 function regexp(source: unknown, flags: unknown): RegExp {

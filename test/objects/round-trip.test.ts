@@ -1,0 +1,92 @@
+/** Any value that structured clone keeps comes back the same from the far side. */
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { type Connection, connectPair, type Server } from '../../src/index.ts';
+import { suite } from '../kit/suite.ts';
+
+const test = suite('objects/round-trip', { limit: 30_000 });
+let near: Connection<{ echo(value: unknown): unknown }>;
+let far: Server;
+test.before(async () => {
+  ({ near, far } = await connectPair({
+    service: { echo: (value: unknown) => value },
+    classic: false,
+  }));
+});
+test.after(async () => {
+  await near.close();
+  await far.close();
+});
+
+const echo = (value: unknown): Promise<unknown> =>
+  near.root.echo(value as never) as Promise<unknown>;
+
+/** Trees of everything, with parts that are shared and cycles. */
+const data = fc
+  .anything({
+    withBigInt: true,
+    withBoxedValues: true,
+    withDate: true,
+    withMap: true,
+    withSet: true,
+    withTypedArray: true,
+    withSparseArray: true,
+    withNullPrototype: false,
+    maxDepth: 4,
+    key: fc.string().filter((key) => key !== '__proto__'),
+  })
+  .map((value) => structuredClone(value));
+
+test('data of all kinds', () =>
+  fc.assert(
+    fc.asyncProperty(data, async (value) => {
+      assert.deepStrictEqual(await echo(value), value);
+    }),
+    { numRuns: 500 },
+  ));
+
+test('shared parts stay shared, and cycles closed', () =>
+  fc.assert(
+    fc.asyncProperty(fc.array(data, { minLength: 1, maxLength: 4 }), async (parts) => {
+      const value: { parts: unknown[]; again: unknown[]; self?: unknown; map?: unknown } = {
+        parts,
+        again: [...parts].reverse(),
+      };
+      value.self = value;
+      value.map = new Map([[parts, value]]);
+      const back = (await echo(value)) as typeof value & { map: Map<unknown, unknown> };
+      assert.deepStrictEqual(back, value);
+      assert.equal(back.self, back);
+      assert.equal(back.map.get(back.parts), back);
+      for (const [i, part] of back.parts.entries())
+        assert.ok(Object.is(part, back.again.at(-1 - i)));
+    }),
+    { numRuns: 200 },
+  ));
+
+test('numbers to the bit, errors with what they carry', async () => {
+  for (const number of [
+    -0,
+    0,
+    Number.NaN,
+    Infinity,
+    -Infinity,
+    2 ** 53 + 2,
+    5e-324,
+    -1.5,
+    2 ** 31,
+    2 ** 32,
+  ])
+    assert.ok(Object.is(await echo(number), number), String(number));
+  for (const bigint of [0n, -1n, 2n ** 63n, -(2n ** 63n), 2n ** 64n, 3n ** 400n, -(3n ** 400n)])
+    assert.equal(await echo(bigint), bigint);
+  const cause = Object.assign(new TypeError('inner'), { code: 'E_INNER', at: new Date(5) });
+  const error = new AggregateError([new RangeError('one', { cause }), 2], 'many', { cause });
+  const back = (await echo(error)) as AggregateError;
+  assert.deepStrictEqual([back.name, back.message, back.errors[1]], ['AggregateError', 'many', 2]);
+  assert.ok(back.errors[0] instanceof RangeError);
+  assert.deepStrictEqual((back.cause as typeof cause).at, new Date(5));
+  assert.equal(back.errors[0].cause, back.cause);
+});
+
+test.run();
