@@ -48,6 +48,7 @@ function newSession(sent: (method: string, args: readonly unknown[]) => void): {
       return 0;
     },
     notify: (method, args) => sent(method, args),
+    cancel: () => undefined,
     hold: () => undefined,
     release: () => undefined,
   });
