@@ -53,6 +53,7 @@ class WsTransport implements Transport {
     raw.setKeepAlive(true, 5000);
     raw.on('drain', () => this.#drained());
     socket.binaryType = 'nodebuffer';
+    limitMessages(socket, this.#limit);
     socket.on('message', (data, isBinary) => this.#message(data as Buffer, isBinary));
     socket.on('error', (error) => (this.#error ??= protocolFault(error)));
     socket.on('close', () => this.#mailbox.close(this.#error));
@@ -117,6 +118,7 @@ class WsTransport implements Transport {
 
   setLimit(bytes: number): void {
     this.#limit = bytes;
+    limitMessages(this.#socket, bytes);
   }
 
   pause(): void {
@@ -151,6 +153,16 @@ class WsTransport implements Transport {
   unref(): void {
     this.#raw.unref();
   }
+}
+
+/**
+ * `maxPayload` is for the whole life of a WebSocket; who has not proven itself yet must not make us gather that much. An
+ * inner field of ws 8: where it is missing, a message is refused when it has come whole.
+ */
+function limitMessages(socket: WebSocket, bytes: number): void {
+  const { _receiver: receiver } = socket as unknown as { _receiver?: { _maxPayload?: number } };
+  // With the byte of its kind.
+  if (typeof receiver?._maxPayload === 'number') receiver._maxPayload = bytes + 1;
 }
 
 /** Errors of a write are told by the socket's own 'error' and 'close'. */

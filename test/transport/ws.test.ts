@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Kind, LAST_KIND, MAX_PACKET } from '../../src/wire/message.ts';
+import { Kind, LAST_KIND, Limit, MAX_PACKET } from '../../src/wire/message.ts';
 import { type Links, listenOn } from './links.ts';
 import { codeOf, record } from './recorder.ts';
 import { transportSuite } from './suite.ts';
@@ -23,6 +23,7 @@ function frame(first: number, body: Buffer, mask = true): Buffer {
 }
 
 const packet = Buffer.from([Kind.RPC, 1, 2, 3]);
+const overLimit = frame(FIN | BINARY, Buffer.alloc(Limit.HANDSHAKE + 2));
 const huge = frame(FIN | BINARY, Buffer.alloc(MAX_PACKET + 1));
 
 for (const [what, bytes] of [
@@ -38,6 +39,8 @@ for (const [what, bytes] of [
     Buffer.concat([frame(BINARY, packet), frame(FIN | CONTINUED, Buffer.of(4))]),
   ],
   ['a message over the size of any packet', huge.subarray(0, 100)],
+  // Nothing of its body is waited for.
+  ['the head of a message over the limit', overLimit.subarray(0, 14)],
 ] as const) {
   test(`a client that sends ${what} is cut off`, async () => {
     const [far, peer] = await links.raw();
