@@ -42,8 +42,9 @@ export {
   listServices,
   type Registration,
   type RegistryChoice,
+  watch,
 } from './registry/client.ts';
-export type { Endpoint } from './registry/registry.ts';
+export type { Endpoint, RegistryEvent } from './registry/registry.ts';
 export { type RegistryOptions, serveRegistry } from './registry/server.ts';
 export { captureStdio } from './scope/capture.ts';
 export { type Explanation, explain, type Subject } from './scope/explain.ts';
@@ -68,6 +69,7 @@ export {
   type TeleportOptions,
 } from './service/connection.ts';
 export { deliver } from './service/deliver.ts';
+export { type Deployment, deploy } from './service/deploy.ts';
 export { type ExposedPort, type ExposeOptions, expose } from './service/expose.ts';
 export { type InteractOptions, interact } from './service/interact.ts';
 export type { FarModules, FarModuleTypes, ImportModule } from './service/modules.ts';

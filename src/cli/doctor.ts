@@ -2,6 +2,7 @@
 import { originals } from '../base/originals.ts';
 import { packageVersion } from '../base/version.ts';
 import { blockingKind } from '../connection/blocking-open.ts';
+import { locate } from '../registry/client.ts';
 import { connect } from '../service/connect.ts';
 import type { Connection } from '../service/connection.ts';
 import { formatUrl, isStarted, parseEndpoint } from '../transport/endpoint.ts';
@@ -27,9 +28,12 @@ export const doctorCommand: Command = {
   help: HELP,
   async run(argv) {
     const { values, positionals } = parseLine(argv, { 'token-file': { type: 'string' } });
-    const url = agentUrl(positionals[0]);
-    let step = 'address';
+    const given = agentUrl(positionals[0]);
+    let step = 'registry';
     try {
+      const url = await locate(given, tokenOption(values['token-file']));
+      if (url !== given) good('registry', `${given} is there`);
+      step = 'address';
       const endpoint = parseEndpoint(url, 'connect');
       good('address', formatUrl(endpoint, undefined));
       step = 'link';

@@ -1,7 +1,7 @@
 /** `elsewhere exec`: the value of an expression on the far side. */
 import { inspect } from 'node:util';
 import { originals } from '../base/originals.ts';
-import { connect } from '../service/connect.ts';
+import { connectByName } from '../registry/client.ts';
 import { redirectStdio } from '../service/redirect-stdio.ts';
 import { agentUrl, parseLine, tokenOption } from './args.ts';
 import type { Command } from './command.ts';
@@ -26,7 +26,7 @@ export const execCommand: Command = {
     const expression = positionals.at(-1);
     if (expression === undefined || positionals.length > 2)
       throw new UsageError('exec needs a URL and one expression');
-    const conn = await connect(
+    const conn = await connectByName(
       agentUrl(positionals.length === 2 ? positionals[0] : undefined),
       tokenOption(values['token-file']),
     );

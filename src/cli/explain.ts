@@ -2,10 +2,10 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { originals } from '../base/originals.ts';
+import { connectByName } from '../registry/client.ts';
 import { type Explanation, explain, type Subject } from '../scope/explain.ts';
 import { programRules } from '../scope/program-rules.ts';
 import { type RemoteOptions, withRemote } from '../scope/with-remote.ts';
-import { connect } from '../service/connect.ts';
 import {
   agentUrl,
   networkRules,
@@ -49,7 +49,10 @@ export const explainCommand: Command = {
     const { values, positionals } = parseLine(argv, OPTIONS);
     if (positionals.length === 0)
       throw new UsageError('explain what? elsewhere explain --on URL /etc/hosts db:5432');
-    const conn = await connect(agentUrl(optional(values['on'])), tokenOption(values['token-file']));
+    const conn = await connectByName(
+      agentUrl(optional(values['on'])),
+      tokenOption(values['token-file']),
+    );
     try {
       const found = withRemote(conn, scopeOptions(values), () =>
         positionals.map((text) => ({ subject: text, ...explain(subjectOf(text)) })),

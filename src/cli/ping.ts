@@ -1,6 +1,6 @@
 /** `elsewhere ping`: is the agent there, who is it, and how far away. */
 import { originals } from '../base/originals.ts';
-import { connect } from '../service/connect.ts';
+import { connectByName } from '../registry/client.ts';
 import { agentUrl, optional, parseLine, tokenOption } from './args.ts';
 import type { Command } from './command.ts';
 import { UsageError } from './usage.ts';
@@ -24,7 +24,7 @@ export const pingCommand: Command = {
     const count = Number(optional(values['count']) ?? 4);
     if (!Number.isInteger(count) || count < 1)
       throw new UsageError('--count needs a whole number from 1');
-    const conn = await connect(agentUrl(positionals[0]), tokenOption(values['token-file']));
+    const conn = await connectByName(agentUrl(positionals[0]), tokenOption(values['token-file']));
     const times: number[] = [];
     for (let i = 0; i < count; i++) times.push(await conn.ping());
     const { peer } = conn;

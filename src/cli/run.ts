@@ -1,6 +1,7 @@
 /** `elsewhere run`: an unmodified program whose files and sockets are the far side's. */
 import { originals } from '../base/originals.ts';
 import type { ChildrenChoice, EnvChoice, StdioWay } from '../patch.ts';
+import { locate } from '../registry/client.ts';
 import type { ProgramOptions } from '../scope/with-remote.ts';
 import {
   agentUrl,
@@ -68,8 +69,11 @@ export const runCommand: Command = {
     const [command, ...args] = program;
     if (command === undefined)
       throw new UsageError('run what? elsewhere run --on URL -- node app.js');
-    const url = agentUrl(optional(values['on']));
     const { token } = tokenOption(values['token-file']);
+    const url = await locate(
+      agentUrl(optional(values['on'])),
+      token === undefined ? {} : { token },
+    );
     const given = optionsOf(values);
     const { plan, options } = await prepare(url, token, given, program);
     if (values['dry-run'] === true) return print(plan, values['json'] === true);

@@ -113,9 +113,7 @@ export class Carrier {
     // One frame counts once, however often it names the same object.
     const known = seen.get(id);
     if (known !== undefined) return known;
-    const object = this.#options.imports.receive(id, () =>
-      this.#make(shape, id, third.slice(0, MAX_LABEL)),
-    );
+    const object = this.#options.imports.receive(id, () => this.#make(shape, id, printable(third)));
     seen.set(id, object);
     return object;
   }
@@ -152,6 +150,12 @@ export class Carrier {
     const signal = typeof id === 'number' ? this.#options.imports.get(id) : undefined;
     if (signal instanceof AbortSignal) this.#controllers.get(signal)?.abort(reason);
   }
+}
+
+/** What is printed here must not drive the terminal. */
+function printable(label: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are meant.
+  return label.slice(0, MAX_LABEL).replace(/[\u0000-\u001f\u007f-\u009f]/g, '?');
 }
 
 function isScalar(value: unknown): boolean {

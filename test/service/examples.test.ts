@@ -32,4 +32,40 @@ test('11: services', async () => {
   );
 });
 
+test('12: any module', async () => {
+  const { stdout, stderr, code } = await example('12-any-module', agent.url);
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout, 'there: true\nsalary: 2003\nblocking: 1001\nuploaded: function\n');
+});
+
+test('13: a prompt', async () => {
+  const file = join(repository, 'build', 'examples', '13-interact.js');
+  const { stdout, stderr, code } = await runProgram(process.execPath, [file, agent.url], {
+    input: 'const x = 20\nx * 2 + 2\nprocess.pid\n',
+  });
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, new RegExp(`42\\n${agent.process.pid}\\n`));
+});
+
+test('14: logins', async () => {
+  const { stdout, stderr, code } = await example('14-logins');
+  assert.equal(code, 0, stderr);
+  assert.match(
+    stdout,
+    /^ada - it is open\nbob - only Ada may open it\n.*wrong name or password\n$/,
+  );
+});
+
+test('15: a registry', async () => {
+  const { stdout, stderr, code } = await example('15-registry');
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout, 'registered: GREETER GREETER\nhello Ada\nleft: 0\n');
+});
+
+test('16: JSON-RPC', async () => {
+  const { stdout, stderr, code } = await example('16-json-rpc');
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^\{ jsonrpc: '2\.0', id: 1, result: 3 \}\n\[[\s\S]*result: 7[\s\S]*-32601/);
+});
+
 test.run();
