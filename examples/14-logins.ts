@@ -1,6 +1,6 @@
 // Who may come in, and what the service knows of it: users, a word of the program's own, and rules for each request.
 //   node 14-logins.js
-import { connect, type Login, Service, type ServiceCall, type ServicePeer, serve } from 'elsewhere';
+import { connect, Service, type ServiceCall, type ServicePeer, serve } from 'elsewhere';
 
 class Vault extends Service {
   static override exposed = ['whoAmI', 'open'] as const;
@@ -16,32 +16,21 @@ class Vault extends Service {
     return 'it is open';
   }
 }
-
+const users = { ada: 'correct horse', bob: 'battery staple' };
 const server = await serve({
   service: Vault,
   classic: false,
-  auth: {
-    users: { ada: 'correct horse', bob: 'battery staple' },
-    verify: ({ credentials }: Login) => credentials.name !== undefined,
-  },
-  intercept: (call: ServiceCall, next) => {
-    if (call.path[0] === 'open' && call.peer.login?.credentials.name !== 'ada')
+  auth: { users, verify: ({ credentials }) => credentials.by === 'user' },
+  intercept: ({ path, peer }: ServiceCall, next) => {
+    if (path[0] === 'open' && peer.login?.credentials.name !== 'ada')
       throw new Error('only Ada may open it');
     return next();
   },
 });
-for (const [user, token] of [
-  ['ada', 'correct horse'],
-  ['bob', 'battery staple'],
-] as const) {
+const said = ({ message }: Error): string => message;
+for (const [user, token] of Object.entries(users)) {
   await using conn = await connect<Vault>(server.url, { user, token });
-  console.log(
-    await conn.root.whoAmI(),
-    '-',
-    await conn.root.open().catch(({ message }: Error) => message),
-  );
+  console.log(await conn.root.whoAmI(), '-', await conn.root.open().catch(said));
 }
-await connect(server.url, { user: 'ada', token: 'wrong' }).catch((error: Error) =>
-  console.log(error.message),
-);
+console.log(await connect(server.url, { user: 'ada', token: 'wrong' }).catch(said));
 await server.close();
