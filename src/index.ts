@@ -98,7 +98,7 @@ export {
   uploadModule,
 } from './service/transfer.ts';
 export type { AuthOptions, Credentials, Login } from './session/keyring.ts';
-
+export type { CallMessage, ResumeMessage, StreamMessage } from './session/observed-session.ts';
 export { type ClassOptions, registerClass } from './wire/classes.ts';
 
 setPatches(patches);

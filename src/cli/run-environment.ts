@@ -4,12 +4,16 @@ import type { ProgramOptions } from '../scope/with-remote.ts';
 /** Name of the variable that holds the options as JSON; its presence makes the preload enter a scope. */
 export const RUN_VARIABLE = 'ELSEWHERE_RUN';
 
+/** '1': every remote operation of the program is told on its standard error. */
+export const TRACE_VARIABLE = 'ELSEWHERE_TRACE';
+
 export interface RunSettings {
   readonly url: string;
   readonly token: string | undefined;
   /** Absolute path of the preload. */
   readonly register: string;
   readonly options: ProgramOptions;
+  readonly trace: boolean;
 }
 
 /** The environment of the program. `--require`, because `--import` is skipped by eval workers (Node 20-26). */
@@ -25,6 +29,7 @@ export function programEnvironment(
     ELSEWHERE_URL: url,
     ELSEWHERE_TOKEN: settings.token ?? token ?? env['ELSEWHERE_TOKEN'],
     [RUN_VARIABLE]: JSON.stringify(settings.options),
+    ...(settings.trace ? { [TRACE_VARIABLE]: '1' } : {}),
     NODE_OPTIONS: known.includes(preload) ? known : `${preload} ${known}`.trim(),
   };
 }

@@ -30,6 +30,7 @@ const OPTIONS: OptionTable = {
   stdio: { type: 'string' },
   children: { type: 'string' },
   'token-file': { type: 'string' },
+  trace: { type: 'boolean' },
   'dry-run': { type: 'boolean' },
   json: { type: 'boolean' },
 };
@@ -55,6 +56,7 @@ const HELP = `elsewhere run: runs a program here whose files and sockets are the
   --children WHERE   follow (default): Node programs that it starts run here and follow it, other commands run on
                      the far side; remote: all run there; local: all run here
   --token-file FILE  the token, if the URL has none
+  --trace            one line on stderr for each remote operation, as strace does (ELSEWHERE_TRACE=1)
   --dry-run          only print what would go where; with --json as JSON
 
 The program's exit code, signals and standard streams are its own.
@@ -77,7 +79,9 @@ export const runCommand: Command = {
     const given = optionsOf(values);
     const { plan, options } = await prepare(url, token, given, program);
     if (values['dry-run'] === true) return print(plan, values['json'] === true);
-    const env = programEnvironment(originals.process.env, { url, token, register, options });
+    const trace = values['trace'] === true;
+    const settings = { url, token, register, options, trace };
+    const env = programEnvironment(originals.process.env, settings);
     return start(command, args, env);
   },
 };

@@ -10,6 +10,7 @@ import { streamHead } from '../wire/frame.ts';
 import { FIRST_SEQUENCED, Kind, MAX_PACKET } from '../wire/message.ts';
 import { AttachmentInbox, AttachmentOutbox } from './attachments.ts';
 import { Batch } from './batch.ts';
+import { LaneCounts } from './lane-counts.ts';
 import type { LaneOwner } from './lane-owner.ts';
 import { MethodNames } from './method-names.ts';
 import { Pace } from './pace.ts';
@@ -29,8 +30,7 @@ export class Lane {
   readonly name: 'main' | 'sync';
   /** The newest packet that a transport has taken, be it lost on the way. */
   handed = 0;
-  bytesSent = 0;
-  bytesReceived = 0;
+  readonly counts: LaneCounts = new LaneCounts();
   #transport: Transport | undefined;
   readonly #owner: LaneOwner;
   readonly #outNames = new MethodNames();
@@ -87,7 +87,6 @@ export class Lane {
   get fault(): Error | undefined {
     return this.#fault;
   }
-
   /** False while bulk data should wait for `drained`. RPC frames never wait. */
   get writable(): boolean {
     const isFull = this.#congested || this.#ring.bytes >= this.pace.budget;
@@ -109,6 +108,7 @@ export class Lane {
     this.#transport = transport;
     this.#congested = false;
     this.pace.restart();
+    this.counts.roundTrips.restart();
     // The handshake has told the peer.
     this.#receipts.told();
     transport.setLimit(MAX_PACKET);
@@ -178,6 +178,7 @@ export class Lane {
 
   #append(frame: readonly unknown[]): void {
     const encoded = encodeFrame(frame, this.#detach);
+    this.counts.framesSent++;
     // Adding it may send the frames before it: its attachments must not leave with them.
     this.#outbox.shut = true;
     this.#batch.add(encoded);
@@ -210,7 +211,7 @@ export class Lane {
   }
 
   #hand(transport: Transport, kind: number, head: Uint8Array, tail?: Uint8Array): void {
-    this.bytesSent += head.length + (tail?.length ?? 0);
+    this.counts.bytesSent += head.length + (tail?.length ?? 0);
     if (!transport.send(kind, head, tail)) this.#congested = true;
   }
 
@@ -248,6 +249,7 @@ export class Lane {
     this.#sendBulk(Kind.RESET, stream, Buffer.from(reason.slice(0, 256)));
   }
   sendPing(payload: Uint8Array): void {
+    this.counts.roundTrips.asked();
     this.#tell(Kind.PING, payload);
   }
 
@@ -316,7 +318,7 @@ export class Lane {
 
   #packet(kind: number, body: Uint8Array): void {
     this.#packets++;
-    this.bytesReceived += body.length;
+    this.counts.bytesReceived += body.length;
     try {
       if (kind >= FIRST_SEQUENCED) this.#sequenced(kind, body);
       else this.#unsequenced(kind, body);
@@ -329,8 +331,8 @@ export class Lane {
   #unsequenced(kind: number, body: Uint8Array): void {
     if (kind === Kind.PING) this.#tell(Kind.PONG, body);
     else if (kind === Kind.ACK) this.#acked(body);
-    else if (kind !== Kind.PONG)
-      throw protocolError(`a handshake message (${kind}) after the handshake`);
+    else if (kind === Kind.PONG) this.counts.roundTrips.answered();
+    else throw protocolError(`a handshake message (${kind}) after the handshake`);
   }
 
   #acked(body: Uint8Array): void {
@@ -357,6 +359,7 @@ export class Lane {
 
   #frames(body: Uint8Array): void {
     const frames = decodeFrames(body);
+    this.counts.framesReceived += frames.length;
     const size = body.length;
     for (const frame of frames) {
       if (frame instanceof PendingFrame) {

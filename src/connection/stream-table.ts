@@ -16,6 +16,8 @@ const NEVER = 0;
 export class StreamTable {
   readonly #streams = new Map<number, SessionStream>();
   readonly #port: StreamPort;
+  /** How often a stream of ours had something to send and no credit. */
+  stalls = 0;
   #next: number;
   #highestTheirs = NEVER;
 
@@ -35,6 +37,7 @@ export class StreamTable {
       end: (id) => lane.sendEnd(id),
       reset: (id, reason) => lane.sendReset(id, reason),
       forget: (id) => this.#streams.delete(id),
+      stalled: () => this.stalls++,
     };
   }
 

@@ -23,6 +23,8 @@ export interface StreamPort {
   reset(stream: number, reason: string): void;
   /** The stream is over: forget it. */
   forget(stream: number): void;
+  /** It has something to send and no credit left. */
+  stalled?(): void;
 }
 
 /** `write` asks the caller to wait above this many queued bytes. */
@@ -51,6 +53,7 @@ export class SessionStream implements ByteStream {
   #queued = 0;
   #credit: number = Limit.STREAM_WINDOW;
   #needDrain = false;
+  #stalled = false;
   #inbox: Incoming[] = [];
   readonly #window: Window;
   #paused = false;
@@ -145,6 +148,7 @@ export class SessionStream implements ByteStream {
   #sendChunk(entry: Outgoing & { kind: 'bytes' }): boolean {
     while (entry.bytes.length > 0) {
       const size = Math.min(entry.bytes.length, this.#credit, this.#port.chunk);
+      if (size === 0) this.#stall();
       if (size === 0 || !this.#port.writable) return false;
       this.#port.data(this.id, entry.bytes.subarray(0, size));
       this.#credit -= size;
@@ -153,6 +157,12 @@ export class SessionStream implements ByteStream {
     }
     if (entry.done !== undefined) process.nextTick(entry.done);
     return true;
+  }
+
+  /** Counted once until there is credit again. */
+  #stall(): void {
+    if (!this.#stalled) this.#port.stalled?.();
+    this.#stalled = true;
   }
 
   /** A value that cannot travel is a fault of who sent it, not of the packet that made room for it. */
@@ -191,6 +201,7 @@ export class SessionStream implements ByteStream {
 
   receiveCredit(bytes: number): void {
     this.#credit += bytes;
+    this.#stalled = false;
     if (this.#credit > Limit.LARGEST_WINDOW) {
       throw new ElsewhereError(
         'ERR_ELSEWHERE_PROTOCOL',

@@ -9,7 +9,7 @@ import { openPortLink, type Relay, startRelay } from '../connection/worker-link.
 import { ObjectSession } from '../objects/session.ts';
 import { PRIVATE_LINK_TOKEN, tokenKey } from '../security/auth.ts';
 import { type UserLogin, userLogin } from '../security/users.ts';
-import { NearSession } from '../session/near-session.ts';
+import { ObservedSession } from '../session/observed-session.ts';
 import { isStarted, parseEndpoint } from '../transport/endpoint.ts';
 import { openTransport } from '../transport/open.ts';
 import { isLinkPort, type LinkPort, openPort } from '../transport/port.ts';
@@ -83,7 +83,7 @@ export function connectBlocking(url: string, options: ConnectOptions = {}): Conn
 
 /** Before anything arrives: the far side may call as soon as it knows us. */
 export function connectionOf<S>(
-  session: NearSession,
+  session: ObservedSession,
   url: string,
   { service }: Pick<ConnectOptions, 'service'>,
 ): Connection<S> {
@@ -105,7 +105,7 @@ export function connectionOf<S>(
   return new Connection<S>(session, objects);
 }
 
-function newSession(url: string, options: ConnectOptions): NearSession {
+function newSession(url: string, options: ConnectOptions): ObservedSession {
   const endpoint = parseEndpoint(url, 'connect');
   if (options.ssh !== undefined && endpoint.scheme !== 'ssh')
     throw new ElsewhereError('ERR_ELSEWHERE_ARGUMENT', 'ssh options are for ssh: URLs');
@@ -125,14 +125,14 @@ function newSession(url: string, options: ConnectOptions): NearSession {
 }
 
 /** Through the other end of a port, to an agent of another thread. */
-function portSession(port: LinkPort, options: ConnectOptions): NearSession {
+function portSession(port: LinkPort, options: ConnectOptions): ObservedSession {
   return privateSession(() => port, options);
 }
 
 /** What carries its links cannot be dialled again, so that its loss is the connection's. */
-function privateSession(port: () => LinkPort, options: ConnectOptions): NearSession {
+function privateSession(port: () => LinkPort, options: ConnectOptions): ObservedSession {
   const timeout = options.timeout ?? DEFAULT_TIMEOUT;
-  return new NearSession({
+  return new ObservedSession({
     key: tokenKey(options.token ?? PRIVATE_LINK_TOKEN),
     timeout,
     heartbeat: options.heartbeat ?? DEFAULT_HEARTBEAT,
@@ -142,9 +142,9 @@ function privateSession(port: () => LinkPort, options: ConnectOptions): NearSess
   });
 }
 
-function dialledSession(endpoint: DialledEndpoint, options: ConnectOptions): NearSession {
+function dialledSession(endpoint: DialledEndpoint, options: ConnectOptions): ObservedSession {
   const timeout = options.timeout ?? DEFAULT_TIMEOUT;
-  return new NearSession({
+  return new ObservedSession({
     key: keyFor(endpoint, options),
     timeout,
     heartbeat: options.heartbeat ?? DEFAULT_HEARTBEAT,

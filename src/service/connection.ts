@@ -6,7 +6,7 @@ import { blocking } from '../objects/blocking.ts';
 import { ask, checkedLimits, type Limits } from '../objects/limits.ts';
 import type { ObjectSession } from '../objects/session.ts';
 import type { Member, Received, Reference, Sent } from '../objects/types.ts';
-import type { NearSession } from '../session/near-session.ts';
+import type { ObservedSession } from '../session/observed-session.ts';
 import type { FarModules, ImportModule, SyncModules, SyncUntyped } from './modules.ts';
 import { currentRedirection } from './redirect-stdio.ts';
 import type { Exposed } from './service.ts';
@@ -25,6 +25,18 @@ export interface ConnectionStats {
   /** Calls of ours without an answer yet. */
   readonly pendingCalls: number;
   readonly streams: number;
+  /** Calls, answers and notices, many of which may share a packet. */
+  readonly framesSent: number;
+  readonly framesReceived: number;
+  /** How often one of our streams had to wait since the far side's reader was behind. */
+  readonly windowStalls: number;
+  /**
+   * Round trips of `ping()` and of heartbeats, which are sent when the far side is silent: `[most milliseconds, how many]`,
+   * each step twice as long as the one before it.
+   */
+  readonly roundTrips: readonly (readonly [number, number])[];
+  /** References to objects of the far side that are held here, and to objects of ours that it holds. */
+  readonly handles: { readonly held: number; readonly handedOver: number };
 }
 
 export interface ConnectionEvents {
@@ -70,12 +82,12 @@ export class Connection<S = unknown> {
   readonly sync: SyncFace;
   /** A module of the far side, by reference. Classic mode. */
   readonly import: ImportModule;
-  readonly #session: NearSession;
+  readonly #session: ObservedSession;
   readonly #objects: ObjectSession;
   readonly #events = new EventEmitter();
   #kept = false;
 
-  constructor(session: NearSession, objects: ObjectSession) {
+  constructor(session: ObservedSession, objects: ObjectSession) {
     this.#session = session;
     this.#objects = objects;
     this.root = objects.root('root') as this['root'];
@@ -93,12 +105,20 @@ export class Connection<S = unknown> {
     };
     this.import = ((specifier: string) => objects.get('modules', [specifier])) as ImportModule;
     this.channel = session;
-    session.events.down = (error) => this.#events.emit('down', error);
-    session.events.up = (pause) => this.#events.emit('up', pause);
+    session.events.down = (error) => {
+      session.tellResume('down', undefined, error);
+      this.#events.emit('down', error);
+    };
+    session.events.up = (pause) => {
+      session.tellResume('up', pause);
+      this.#events.emit('up', pause);
+    };
     this.closed = new Promise((resolve) => {
       session.onClosed((error) => {
-        if ((error as { code?: string }).code !== 'ERR_ELSEWHERE_CLOSED')
+        if ((error as { code?: string }).code !== 'ERR_ELSEWHERE_CLOSED') {
+          session.tellResume('lost', undefined, error);
           this.#events.emit('lost', error);
+        }
         this.#events.emit('close', error);
         resolve(error);
       });
@@ -139,7 +159,9 @@ export class Connection<S = unknown> {
   async ping(limits?: Limits): Promise<number> {
     const start = performance.now();
     await this.#call('session.ping', [], limits);
-    return performance.now() - start;
+    const took = performance.now() - start;
+    this.#session.core.main.counts.roundTrips.add(took);
+    return took;
   }
 
   /**
@@ -213,15 +235,20 @@ export class Connection<S = unknown> {
 
   stats(): ConnectionStats {
     const { core } = this.#session;
-    const { sent, received, bytesSent, bytesReceived } = core.main;
+    const { sent, received, counts } = core.main;
     return {
       packetsSent: sent,
       packetsReceived: received,
-      bytesSent,
-      bytesReceived,
+      bytesSent: counts.bytesSent,
+      bytesReceived: counts.bytesReceived,
       replayBytes: core.main.keptBytes,
       pendingCalls: core.calls.size,
       streams: core.streams.size,
+      framesSent: counts.framesSent,
+      framesReceived: counts.framesReceived,
+      windowStalls: core.streams.stalls,
+      roundTrips: counts.roundTrips.histogram,
+      handles: this.#objects.counts,
     };
   }
 

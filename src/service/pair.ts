@@ -3,7 +3,7 @@ import { memoryBlockingLink } from '../connection/memory-link.ts';
 import { DEFAULT_GRACE } from '../connection/redial.ts';
 import type { AnyPatch } from '../patch.ts';
 import { tokenKey } from '../security/auth.ts';
-import { NearSession } from '../session/near-session.ts';
+import { ObservedSession } from '../session/observed-session.ts';
 import { memoryPair } from '../transport/memory.ts';
 import { type ConnectOptions, connectionOf } from './connect.ts';
 import type { Connection } from './connection.ts';
@@ -21,7 +21,7 @@ export async function connectPairWith<S = unknown>(
   near: Pick<ConnectOptions, 'service'> = {},
 ): Promise<ConnectionPair<S>> {
   const agent = newAgent(patches, { heartbeat: 0, ...options });
-  const session = new NearSession({
+  const session = new ObservedSession({
     key: tokenKey(agent.token),
     timeout: 10_000,
     heartbeat: 0,

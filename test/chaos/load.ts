@@ -23,6 +23,8 @@ export interface Quota {
 const MB = 1 << 20;
 /** Of one file. */
 const FILE = 8 * MB;
+/** Of one write. */
+const PIECE = 256 * 1024;
 const CALLERS = 20;
 /** A socket is closed after so many messages, and another takes its place. */
 const MESSAGES = 25;
@@ -122,8 +124,8 @@ export class Load {
   async #upload(name: string): Promise<void> {
     await withRemote(this.conn, { except: ['stdio'] }, async () => {
       const stream = fs.createWriteStream(name);
-      for (let at = 0; at < FILE; at += 65_536)
-        if (!stream.write(this.#content.subarray(at, at + 65_536))) await once(stream, 'drain');
+      for (let at = 0; at < FILE; at += PIECE)
+        if (!stream.write(this.#content.subarray(at, at + PIECE))) await once(stream, 'drain');
       stream.end();
       await once(stream, 'close');
     });
