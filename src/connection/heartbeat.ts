@@ -11,8 +11,10 @@ export interface Heart {
   readonly heard: number | undefined;
   /** Asks for a sign of life. */
   ping(payload: Uint8Array): void;
-  /** Given up. */
+  /** Given up: the heartbeat ends, unless `alive` wants to know what comes after all. */
   silent(error: ElsewhereError): void;
+  /** Something has come from a peer that was silent. */
+  alive?(): void;
 }
 
 /** Milliseconds between heartbeats unless told otherwise. */
@@ -34,6 +36,7 @@ export class Heartbeat {
   #lastTick = performance.now();
   #lastDate = Date.now();
   #stopped = false;
+  #silent = false;
 
   /** `interval` in milliseconds: a silent peer is asked twice in it, and given up within three. */
   constructor(heart: Heart, interval: number) {
@@ -46,12 +49,19 @@ export class Heartbeat {
   #look(): void {
     const slept = this.#slept();
     const { heard } = this.#heart;
-    if (heard === undefined || heard !== this.#heard) this.#quiet = 0;
+    if (heard === undefined || heard !== this.#heard) this.#spoke();
     else this.#quiet++;
     this.#heard = heard;
     if (slept) this.#quiet = Math.max(this.#quiet, SILENT_LOOKS - LOOKS_AFTER_SLEEP);
-    if (this.#quiet >= SILENT_LOOKS) setImmediate(() => this.#judge());
+    if (this.#quiet >= SILENT_LOOKS && !this.#silent) setImmediate(() => this.#judge());
     else if (this.#quiet > 0) this.#heart.ping(this.#payload());
+  }
+
+  #spoke(): void {
+    this.#quiet = 0;
+    if (!this.#silent) return;
+    this.#silent = false;
+    this.#heart.alive?.();
   }
 
   /** The clock on the wall went on while this machine slept; the one that timers use did not. */
@@ -66,7 +76,8 @@ export class Heartbeat {
 
   #judge(): void {
     if (this.#stopped || this.#heart.heard !== this.#heard) return;
-    this.stop();
+    if (this.#heart.alive === undefined) this.stop();
+    this.#silent = true;
     this.#heart.silent(silence(this.#quiet * this.#period));
   }
 

@@ -45,8 +45,8 @@ export interface AgentOptions {
   /** Milliseconds for which a client that was cut off may come back and find everything as it was. Default 60,000. */
   readonly grace?: number;
   /**
-   * Milliseconds between heartbeats, 0 for none. The links of a client from which nothing comes for three of them are
-   * given up; it may come back within `grace`. Default 5,000.
+   * Milliseconds between heartbeats, 0 for none. A client from which nothing comes for three of them has its `grace` from
+   * then on, as if its links were lost. They stay: if it was only busy, nothing has happened. Default 5,000.
    */
   readonly heartbeat?: number;
   /** What clients may do; what it does not list is denied. Default: all but to reach clouds' metadata addresses. */

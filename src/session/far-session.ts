@@ -144,8 +144,7 @@ export class FarSession {
     const welcome = admission.welcome(self, seat.lane.received, this.#grace);
     transport.send(welcome.kind, welcome.body);
     seat.lane.attach(admission.oneWay ? oneWay(transport) : transport, admission.received);
-    clearTimeout(this.#patience);
-    this.#patience = undefined;
+    this.#stopWaiting();
     this.#heartbeat?.stop();
     if (this.#interval > 0) this.#heartbeat = this.#newHeartbeat();
   }
@@ -154,8 +153,18 @@ export class FarSession {
     const heart = sessionHeart(
       () => this.#lanes,
       (lane) => this.core.runningOn(lane) > 0,
+      {
+        // Its thread may only be busy. A link that is broken it notices, and dials another, by itself: so they stay.
+        silent: () => this.#beginWaiting(),
+        alive: () => this.#stopWaiting(),
+      },
     );
     return new Heartbeat(heart, this.#interval);
+  }
+
+  #stopWaiting(): void {
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
   }
 
   get #lanes(): Lane[] {
@@ -182,7 +191,12 @@ export class FarSession {
     if (this.#leaving || lane.fault !== undefined || this.#grace === 0) return this.#leave();
     if (this.#connected) return;
     this.#heartbeat?.stop();
-    this.#wait(this.#grace);
+    this.#beginWaiting();
+  }
+
+  /** From now on the client has its grace. */
+  #beginWaiting(): void {
+    if (this.#patience === undefined) this.#wait(this.#grace);
   }
 
   /** For `left` milliseconds, or until the client is known to have ended: its sockets and children go with it. */

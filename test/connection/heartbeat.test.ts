@@ -125,6 +125,27 @@ test('after a sleep a peer that answers is kept', () => {
   assert.equal(peer.lost.callCount, 0);
 });
 
+test('where it matters whether a silent peer speaks again, the heartbeat goes on', () => {
+  const peer = patient();
+  const alive = sinon.fake();
+  const heart: Heart = {
+    get heard() {
+      return peer.heard;
+    },
+    ping: peer.pings,
+    silent: peer.lost,
+    alive,
+  };
+  new Heartbeat(heart, 1000);
+  for (let round = 1; round <= 3; round++) {
+    clock.tick(20_000);
+    assert.deepEqual([peer.lost.callCount, alive.callCount], [round, round - 1]);
+    peer.heard = round + 1;
+    clock.tick(500);
+    assert.deepEqual([peer.lost.callCount, alive.callCount], [round, round]);
+  }
+});
+
 test('a stopped heartbeat says nothing', () => {
   const peer = patient();
   const heartbeat = new Heartbeat(peer.heart, 1000);

@@ -65,6 +65,36 @@ test('a client that is frozen is noticed by the agent, and what it held is given
   client.kill('SIGKILL');
 });
 
+test('a client whose thread is busy for many intervals keeps its links, and nothing happens', async () => {
+  await using server = await serve({ listen: 'tcp://127.0.0.1:0', heartbeat: 50, grace: 60_000 });
+  const client = await startClient(
+    server.url,
+    `conn.on('down', () => console.log('down'));
+     for (const until = performance.now() + 1500; performance.now() < until;);
+     console.log(await conn.eval('6 * 7'), conn.state);
+     await conn.close();`,
+  );
+  let said = '';
+  client.stdout?.on('data', (chunk) => (said += chunk));
+  await once(client, 'close');
+  assert.equal(said, '42 up\n');
+});
+
+test('a client that speaks again within its grace has lost nothing; its grace begins anew with the next silence', async () => {
+  await using server = await serve({ listen: 'tcp://127.0.0.1:0', heartbeat: 50, grace: 1200 });
+  const busy = 'for (const until = performance.now() + 900; performance.now() < until;);';
+  const client = await startClient(
+    server.url,
+    `for (let i = 0; i < 3; i++) { ${busy} await conn.ping(); }
+     console.log(conn.state);
+     await conn.close();`,
+  );
+  let said = '';
+  client.stdout?.on('data', (chunk) => (said += chunk));
+  await once(client, 'close');
+  assert.equal(said, 'up\n');
+});
+
 test('a client of this machine that was killed is not waited for', async () => {
   await using server = await serve({ listen: 'tcp://127.0.0.1:0', grace: 60_000 });
   const client = await startClient(server.url, '');
