@@ -46,6 +46,7 @@ export {
 } from './registry/client.ts';
 export type { Endpoint, RegistryEvent } from './registry/registry.ts';
 export { type RegistryOptions, serveRegistry } from './registry/server.ts';
+export { type Relay, type RelayOptions, serveRelay } from './relay/relay.ts';
 export { captureStdio } from './scope/capture.ts';
 export { type Explanation, explain, type Subject } from './scope/explain.ts';
 export { currentScope, install, uninstall } from './scope/installer.ts';

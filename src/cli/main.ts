@@ -10,6 +10,7 @@ import { explainCommand } from './explain.ts';
 import { pingCommand } from './ping.ts';
 import { proxyCommand } from './proxy.ts';
 import { registryCommand } from './registry.ts';
+import { relayCommand } from './relay.ts';
 import { replCommand } from './repl.ts';
 import { runCommand } from './run.ts';
 import { serveCommand } from './serve.ts';
@@ -25,6 +26,7 @@ const COMMANDS: readonly Command[] = [
   cpCommand,
   proxyCommand,
   registryCommand,
+  relayCommand,
   userCommand,
   pingCommand,
   doctorCommand,

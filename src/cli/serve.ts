@@ -2,24 +2,18 @@
 import { setLog } from '../base/log.ts';
 import { originals } from '../base/originals.ts';
 import { packageVersion } from '../base/version.ts';
-import { newToken } from '../security/auth.ts';
 import { type ServeOptions, type Server, serveWith } from '../service/serve.ts';
 import type { PipePair } from '../transport/pipe.ts';
-import type { TlsServerOptions } from '../transport/tls.ts';
-import {
-  type OptionTable,
-  optional,
-  type ParsedLine,
-  parseLine,
-  readTokenFile,
-  strings,
-} from './args.ts';
+import { type OptionTable, optional, type ParsedLine, parseLine, strings } from './args.ts';
 import type { Command } from './command.ts';
+import { tlsOf, tokenFrom } from './serve-files.ts';
 import { inheritedPipes, serveBehindStdio } from './stdio.ts';
 import { UsageError } from './usage.ts';
 
 const OPTIONS: OptionTable = {
   listen: { type: 'string' },
+  relay: { type: 'string' },
+  name: { type: 'string' },
   'token-file': { type: 'string' },
   users: { type: 'string' },
   'max-connections': { type: 'string' },
@@ -45,11 +39,13 @@ const DRAIN = 4000;
 
 const HELP = `elsewhere serve: lets authenticated clients use this machine's files, sockets and stdio
 
-  elsewhere serve [--listen URL | --stdio] [--token-file FILE] [--no-classic] [--read DIR]... [--grace SECONDS] [--once]
+  elsewhere serve [--listen URL | --stdio | --relay URL --name NAME] [--token-file FILE] [--no-classic] [--read DIR]... [--grace SECONDS] [--once]
                   [--json] [--tls-cert FILE --tls-key FILE [--tls-ca FILE]] [--insecure]
 
   --listen URL       ws://127.0.0.1:PORT (default, any free port), tcp://127.0.0.1:PORT or unix:/PATH;
                      wss://HOST:PORT and tls://HOST:PORT with a certificate, also beyond this machine
+  --relay URL        listen nowhere, but dial this \`elsewhere relay\`, again and again; clients reach this agent there by
+  --name NAME        its name (default: the host's)
   --token-file FILE  the token; made with a random one if it does not exist. Must be yours alone (mode 600).
                      Without it a random token is made and printed as part of the URL.
   --users FILE       also lets in the users of this file, made by \`elsewhere user add\`: ws://NAME@HOST:PORT/#PASSWORD
@@ -86,6 +82,7 @@ export const serveCommand: Command = {
     const listen = pipes ?? optional(values['listen']);
     const server = await serveWith(patches, {
       ...(listen === undefined ? {} : { listen }),
+      ...relayOf(values),
       ...(file === undefined ? {} : { token: tokenFrom(file) }),
       ...permissions(values),
       ...admission(values),
@@ -137,36 +134,21 @@ function permissions(values: ParsedLine['values']): Pick<ServeOptions, 'classic'
   };
 }
 
+function relayOf(values: ParsedLine['values']): Pick<ServeOptions, 'relay'> {
+  const [url, name] = [optional(values['relay']), optional(values['name'])];
+  if (url === undefined && name === undefined) return {};
+  if (url === undefined) throw new UsageError('--name is for --relay URL');
+  if (values['listen'] !== undefined || values['stdio'] === true)
+    throw new UsageError('--relay takes the place of --listen and --stdio');
+  return { relay: { url, name: name ?? originals.os.hostname() } };
+}
+
 function graceOf(seconds: string | undefined): { grace?: number } {
   if (seconds === undefined) return {};
   const grace = Number(seconds) * 1000;
   if (seconds.trim() === '' || !(grace >= 0))
     throw new UsageError(`--grace needs a number of seconds, not ${JSON.stringify(seconds)}`);
   return { grace };
-}
-
-function tlsOf(values: ParsedLine['values']): { tls?: TlsServerOptions } {
-  const [cert, key, ca] = ['tls-cert', 'tls-key', 'tls-ca'].map((name) => pemOf(name, values));
-  if (cert === undefined && key === undefined && ca === undefined) return {};
-  if (cert === undefined || key === undefined)
-    throw new UsageError('--tls-cert and --tls-key are needed, both');
-  return { tls: { cert, key, ...(ca === undefined ? {} : { ca }) } };
-}
-
-function pemOf(name: string, values: ParsedLine['values']): string | undefined {
-  const file = optional(values[name]);
-  if (file === undefined) return undefined;
-  try {
-    return originals.fs.readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new UsageError(`--${name}: ${(error as Error).message}`);
-  }
-}
-
-function tokenFrom(file: string): string {
-  const { fs } = originals;
-  if (!fs.existsSync(file)) fs.writeFileSync(file, `${newToken()}\n`, { mode: 0o600, flag: 'wx' });
-  return readTokenFile(file);
 }
 
 function announce(server: Server, json: boolean, tokenFile: string | undefined): void {

@@ -2,7 +2,7 @@
 import { canBlock } from '../base/native-sockets.ts';
 import { originals } from '../base/originals.ts';
 import { isSecure } from '../transport/tls.ts';
-import type { DialledEndpoint, Endpoint } from '../transport/transport.ts';
+import { type DialledEndpoint, type Endpoint, isRelayed } from '../transport/transport.ts';
 import type { BlockingLink } from './blocking.ts';
 import { BlockingSocket, FramedLink } from './blocking-socket.ts';
 import { BlockingWs } from './blocking-ws.ts';
@@ -17,7 +17,13 @@ export interface BlockingOptions {
 /** Throws ERR_ELSEWHERE_CONNECT or _CONNECTION_LOST. */
 export function openBlocking(endpoint: DialledEndpoint, options: BlockingOptions): BlockingLink {
   const addresses = numeric(endpoint);
-  if (isSecure(endpoint) || options.prefer === 'worker' || addresses.length === 0 || !canBlock())
+  if (
+    isSecure(endpoint) ||
+    isRelayed(endpoint) ||
+    options.prefer === 'worker' ||
+    addresses.length === 0 ||
+    !canBlock()
+  )
     return openWorkerLink(endpoint, options.timeout);
   return firstOf(addresses, openSocket);
 }
@@ -25,7 +31,8 @@ export function openBlocking(endpoint: DialledEndpoint, options: BlockingOptions
 /** For people: what a thread that makes a blocking call waits on. */
 export function blockingKind(endpoint: Endpoint): string {
   const addressed = endpoint.scheme === 'exec' || endpoint.scheme === 'ssh' ? undefined : endpoint;
-  if (addressed === undefined || isSecure(addressed) || !canBlock()) return 'a worker thread';
+  if (addressed === undefined || isSecure(addressed) || isRelayed(addressed) || !canBlock())
+    return 'a worker thread';
   return numeric(addressed).length === 0
     ? 'a socket of its own at the address that the name was found to have'
     : 'a socket of its own';

@@ -160,9 +160,9 @@ function objectsOf(session: FarSession): ObjectSession {
   return objects;
 }
 
-function mayRunCode({ policy, classic, listen }: ServeOptions): boolean {
+function mayRunCode({ policy, classic, listen, relay }: ServeOptions): boolean {
   if (classic !== undefined) return classic;
-  return policy === undefined ? isPrivate(listen) : policy.classic === true;
+  return policy === undefined ? relay === undefined && isPrivate(listen) : policy.classic === true;
 }
 
 /** Whether only programs of this machine can reach it: a port or pipes belong to who started the agent. */

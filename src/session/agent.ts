@@ -17,7 +17,15 @@ import { listen } from '../transport/listen.ts';
 import { isPipePair, listenPipe, type PipePair } from '../transport/pipe.ts';
 import { isLinkPort, type LinkPort, listenPort } from '../transport/port.ts';
 import { isSecure, type TlsServerOptions } from '../transport/tls.ts';
-import type { DialledEndpoint, Listener, Transport } from '../transport/transport.ts';
+import {
+  type DialledEndpoint,
+  isRelayed,
+  type Listener,
+  type RelayedEndpoint,
+  type TlsClientOptions,
+  type Transport,
+} from '../transport/transport.ts';
+import { dialOut } from './dial-out.ts';
 import { driveHandshake } from './drive.ts';
 import { type Extend, FarSession } from './far-session.ts';
 import { type Admission, refusal, serverHandshake } from './handshake.ts';
@@ -30,6 +38,11 @@ export interface AgentOptions {
    * a free port. Or a worker's port (`parentPort`), or a pair of pipes: whoever holds their other end is let in without a token.
    */
   readonly listen?: string | LinkPort | PipePair;
+  /**
+   * In place of `listen`: dials a relay and takes `name` there, by which clients reach it; again whenever the relay is lost.
+   * `url` is what `elsewhere relay` printed; `tls` for relays: URLs.
+   */
+  readonly relay?: { readonly url: string; readonly name: string; readonly tls?: TlsClientOptions };
   /** Default: 256 fresh random bits. At least 16 characters. */
   readonly token?: string;
   /** Who else may come in, and who has a say in it. */
@@ -67,7 +80,7 @@ type KnownLogin = Login & { readonly peer: PeerInfo };
 const STOPPING = 'the agent is stopping';
 
 /** Ports and pipes have none. */
-const URL_WITH_ADDRESS = /^(?:wss?|tcp|tls|unix):/;
+const URL_WITH_ADDRESS = /^(?:wss?|tcp|tls|unix|relays?):/;
 
 export class Agent {
   readonly events: EventEmitter = new EventEmitter();
@@ -87,6 +100,7 @@ export class Agent {
   readonly #sessions = new Map<string, FarSession>();
   #unauthenticated = 0;
   #listener: Listener | undefined;
+  #relay: RelayedEndpoint | undefined;
   #closing = false;
 
   constructor(options: AgentOptions, patches: readonly AnyPatch[], extend: Extend) {
@@ -108,6 +122,7 @@ export class Agent {
   async listen(options: AgentOptions): Promise<void> {
     const { listen: where = 'ws://127.0.0.1:0' } = options;
     if (typeof where !== 'string') return this.#listenPrivately(where);
+    if (options.relay !== undefined) return this.#dialOut(options.relay);
     const endpoint = parseEndpoint(where, 'listen');
     if (options.insecure !== true) refuseExposure(endpoint);
     this.#listener = await runDetached(() =>
@@ -143,6 +158,22 @@ export class Agent {
     };
   }
 
+  async #dialOut({ url, name, tls }: NonNullable<AgentOptions['relay']>): Promise<void> {
+    const endpoint = parseEndpoint(url, 'connect');
+    if (!isRelayed(endpoint) || endpoint.relay.token === '' || name === '')
+      throw new ElsewhereError(
+        'ERR_ELSEWHERE_ARGUMENT',
+        'relay needs { url, name }: the whole URL that `elsewhere relay` printed, and a name for this agent there',
+      );
+    const relay = { ...endpoint.relay, name };
+    const servername = tls?.servername ?? endpoint.host;
+    const secure = isSecure(endpoint) ? { tls: { ...tls, servername } } : {};
+    this.#relay = { ...endpoint, ...secure, relay };
+    this.#listener = await dialOut(this.#relay, (transport) =>
+      this.accept(transport, this.#relay?.host ?? 'a relay'),
+    );
+  }
+
   #listenPrivately(where: LinkPort | PipePair): void {
     const accept = (name: string) => (transport: Transport) => this.accept(transport, name);
     if (isPipePair(where)) this.#listener = listenPipe(where, accept('stdio'));
@@ -157,7 +188,7 @@ export class Agent {
   get url(): string {
     if (this.#listener === undefined || !URL_WITH_ADDRESS.test(this.#listener.url))
       throw new ElsewhereError('ERR_ELSEWHERE_CLOSED', 'the agent listens on no address');
-    return formatUrl(parseEndpoint(this.#listener.url, 'connect'), this.token);
+    return formatUrl(this.#relay ?? parseEndpoint(this.#listener.url, 'connect'), this.token);
   }
 
   get listener(): Listener | undefined {

@@ -1,6 +1,13 @@
 /** URLs of agents: ws://host:port/#TOKEN, tcp://host:port#TOKEN (wss:, tls: with TLS), unix:/path#TOKEN. */
 import { ElsewhereError } from '../base/errors.ts';
-import type { DialledEndpoint, Endpoint, HostEndpoint, SshEndpoint } from './transport.ts';
+import {
+  type DialledEndpoint,
+  type Endpoint,
+  type HostEndpoint,
+  isRelayed,
+  type RelayedEndpoint,
+  type SshEndpoint,
+} from './transport.ts';
 
 const HOST_SCHEMES: readonly string[] = [
   'ws',
@@ -20,6 +27,7 @@ export function parseEndpoint(url: string, purpose: 'connect' | 'listen'): Endpo
   if (scheme === 'exec' || scheme === 'ssh') return startedEndpoint(scheme, url, purpose);
   if (scheme !== undefined && HOST_SCHEMES.includes(scheme))
     return hostEndpoint(scheme as HostEndpoint['scheme'], url, purpose);
+  if (scheme === 'relay' || scheme === 'relays') return relayEndpoint(scheme, url, purpose);
   if (scheme !== undefined && NAMES.includes(scheme)) {
     throw argument(
       `${scheme}: is the name of a service, not an address: connect() and the commands look it up in the registry; here an address is needed (ws:, wss:, tcp:, tls:, unix:, exec: or ssh:)`,
@@ -28,6 +36,31 @@ export function parseEndpoint(url: string, purpose: 'connect' | 'listen'): Endpo
   throw argument(
     `${JSON.stringify(withoutToken(url))} is no URL of an agent: use ws://host:port/#TOKEN, tcp://host:port#TOKEN (with TLS wss: and tls:) or unix:/path#TOKEN`,
   );
+}
+
+/** relay://host:port/NAME#TOKEN&RELAY-TOKEN, or relays: with TLS. The URL of a relay itself has no name and one token. */
+function relayEndpoint(
+  scheme: 'relay' | 'relays',
+  url: string,
+  purpose: 'connect' | 'listen',
+): RelayedEndpoint {
+  const [rest, , fragment = ''] = /^([^#]*)(#(.*))?$/s.exec(url)?.slice(1) ?? [];
+  const [, address = '', path = ''] = /^(\w+:\/\/[^/]+)\/?(.*)$/s.exec(rest ?? '') ?? [];
+  const tokens = fragment.split('&').map(decodeURIComponent);
+  const name = decodeURIComponent(path);
+  if (name.includes('/') || tokens.length > 2)
+    throw argument(
+      `${JSON.stringify(withoutToken(url))}: use relay://host:port/NAME#TOKEN&RELAY-TOKEN`,
+    );
+  const own = scheme === 'relay' ? 'tcp' : 'tls';
+  const endpoint = hostEndpoint(own, address, purpose);
+  const [first, second] = tokens;
+  return {
+    ...endpoint,
+    scheme: own,
+    token: second === undefined || first === '' ? undefined : first,
+    relay: { name, token: second ?? first ?? '' },
+  } as RelayedEndpoint;
 }
 
 /** An agent that is started for this connection alone. */
@@ -130,9 +163,19 @@ export function formatUrl(endpoint: Endpoint, token: string | undefined): string
     const { user, host, port } = endpoint;
     return `ssh://${user === undefined ? '' : `${user}@`}${host}${port === undefined ? '' : `:${port}`}`;
   }
+  if (isRelayed(endpoint)) return formatRelayed(endpoint, token);
   const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
   const user = endpoint.user === undefined ? '' : `${encodeURIComponent(endpoint.user)}@`;
   return `${endpoint.scheme}://${user}${host}:${endpoint.port}/${fragment}`;
+}
+
+/** An empty token: the URL of the relay itself, with its own. */
+function formatRelayed({ scheme, host, port, relay }: RelayedEndpoint, token?: string): string {
+  const at = `${scheme === 'tls' ? 'relays' : 'relay'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const tokens = [token, relay.token]
+    .filter((one) => one !== '')
+    .map((one) => encodeURIComponent(one ?? ''));
+  return `${at}/${encodeURIComponent(relay.name)}${token === undefined ? '' : `#${tokens.join('&')}`}`;
 }
 
 function withoutToken(url: string): string {

@@ -1,11 +1,19 @@
 /** Dials an agent on ws:, wss:, tcp:, tls: and unix: endpoints. */
+import type { Socket } from 'node:net';
 import { runLocally } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import { connectSocket } from '../base/originals.ts';
 import { formatUrl } from './endpoint.ts';
+import { introduce } from './introduction.ts';
 import { socketTransport } from './socket.ts';
 import { isSecure, secureConnection, TLS_REASONS } from './tls.ts';
-import type { DialledEndpoint, HostEndpoint, Transport, UnixEndpoint } from './transport.ts';
+import {
+  type DialledEndpoint,
+  type HostEndpoint,
+  isRelayed,
+  type Transport,
+  type UnixEndpoint,
+} from './transport.ts';
 
 export interface OpenOptions {
   readonly signal?: AbortSignal;
@@ -78,16 +86,39 @@ function dialWs(endpoint: HostEndpoint, dial: Dial): () => void {
 }
 
 function dialSocket(endpoint: HostEndpoint | UnixEndpoint, dial: Dial): () => void {
+  const opened = (socket: Socket): void => dial.done(socketTransport(socket, dial.url));
+  return connectEndpoint(endpoint, (error, socket) => {
+    if (error !== undefined || socket === undefined)
+      return dial.fail(error ?? new Error('no socket'));
+    if (!isRelayed(endpoint)) return opened(socket);
+    const { name, token } = endpoint.relay;
+    introduce(socket, token, { role: 'client', name, id: '' }, (refused, lines) => {
+      if (refused !== undefined) {
+        socket.destroy();
+        return dial.fail(refused);
+      }
+      lines.release();
+      opened(socket);
+      socket.resume();
+    });
+  });
+}
+
+/** A socket to an endpoint's address, TLS and all. Returns what abandons it. */
+export function connectEndpoint(
+  endpoint: HostEndpoint | UnixEndpoint,
+  done: (error: Error | undefined, socket?: Socket) => void,
+): () => void {
   const target =
     endpoint.scheme === 'unix'
       ? { path: endpoint.path }
       : { host: endpoint.host, port: endpoint.port };
   const plain = connectSocket(target);
   const socket = isSecure(endpoint) ? secureConnection(plain, endpoint) : plain;
-  socket.once('error', dial.fail);
+  socket.once('error', done);
   socket.once(isSecure(endpoint) ? 'secureConnect' : 'connect', () => {
-    socket.off('error', dial.fail);
-    dial.done(socketTransport(socket, dial.url));
+    socket.off('error', done);
+    done(undefined, socket);
   });
   return () => socket.destroy();
 }

@@ -125,6 +125,14 @@ export interface HostEndpoint {
   readonly token: string | undefined;
   /** For wss: and tls:, plain data: it is handed to other threads too. */
   readonly tls?: TlsClientOptions;
+  /** The address is that of a relay (relay: and relays:), where the agent is known by this name. */
+  readonly relay?: { readonly name: string; readonly token: string };
+}
+
+export type RelayedEndpoint = HostEndpoint & { readonly relay: NonNullable<HostEndpoint['relay']> };
+
+export function isRelayed(endpoint: Endpoint): endpoint is RelayedEndpoint {
+  return 'relay' in endpoint && endpoint.relay !== undefined;
 }
 
 export interface UnixEndpoint {

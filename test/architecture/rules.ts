@@ -12,6 +12,7 @@ const LAYERS = [
   'session',
   'service',
   'proxy',
+  'relay',
   'registry',
   'cli',
 ];
@@ -23,6 +24,7 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   session: ['security', 'patch.ts'],
   service: ['security', 'patch.ts', 'scope'],
   proxy: ['security', 'scope'],
+  relay: ['security'],
   registry: ['security', 'patch.ts', 'scope'],
   cli: ['security', 'patch.ts', 'scope'],
 };

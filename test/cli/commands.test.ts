@@ -22,7 +22,7 @@ test('--version and --help', async () => {
   });
   const help = await elsewhere(['--help']);
   assert.equal(help.code, 0);
-  for (const command of ['serve', 'run', 'exec', 'ping', 'proxy']) {
+  for (const command of ['serve', 'run', 'exec', 'ping', 'proxy', 'relay']) {
     assert.match(help.stdout, new RegExp(`^  ${command} `, 'm'));
     const own = await elsewhere([command, '--help']);
     assert.match(own.stdout, new RegExp(`^elsewhere ${command}:`));
