@@ -13,7 +13,7 @@ const HELP = `elsewhere registry: serves names of services, or lists what is reg
   elsewhere registry list [URL] [--json]
   elsewhere registry watch [URL] [--json]    what is registered, then each change
 
-The URL of a registry is printed to stdout, and read from ELSEWHERE_REGISTRY. Whoever has it may register services, and
+The URL of a registry is printed to stdout, and read from ELSEWHERE_REGISTRY; it may also be nats://HOST:PORT. Whoever has it may register services, and
 connect to all that are registered. An entry that is not renewed is forgotten after its lease (default 15 s).`;
 
 export const registryCommand: Command = {

@@ -5,22 +5,22 @@ import { type ConnectOptions, connect } from '../service/connect.ts';
 import type { Connection } from '../service/connection.ts';
 import type { Server } from '../service/serve.ts';
 import { isLinkPort, type LinkPort } from '../transport/port.ts';
-import type { Endpoint, Registry, RegistryEvent } from './registry.ts';
+import { type Directory, openDirectory } from './directory.ts';
+import type { Endpoint, RegistryEvent } from './registry.ts';
 
 export interface RegistryChoice {
-  /** The registry's URL. Default: ELSEWHERE_REGISTRY. */
+  /** The registry's URL, or one of NATS: nats://host:4222. Default: ELSEWHERE_REGISTRY. */
   readonly registry?: string;
 }
 
 /** Every address of a service, the newest first. */
-export async function discover(name: string, choice: RegistryChoice = {}): Promise<Endpoint[]> {
-  const found = await ask(choice, (conn) => conn.root.discover(name));
-  return found.reverse();
+export function discover(name: string, choice: RegistryChoice = {}): Promise<Endpoint[]> {
+  return ask(choice, (directory) => directory.find(name));
 }
 
-/** Everything that is registered. */
+/** Everything that is registered, the newest first. */
 export function listServices(choice: RegistryChoice = {}): Promise<Endpoint[]> {
-  return ask(choice, (conn) => conn.root.list());
+  return ask(choice, (directory) => directory.find());
 }
 
 /**
@@ -32,28 +32,29 @@ export async function* watch(
   { signal, ...choice }: RegistryChoice & { readonly signal?: AbortSignal } = {},
 ): AsyncGenerator<RegistryEvent> {
   signal?.throwIfAborted();
-  const conn = await connect<Registry>(registryUrl(choice));
-  const close = (): void => void conn.close();
+  const directory = await openDirectory(registryUrl(choice));
+  const close = (): void => void directory.close();
   signal?.addEventListener('abort', close, { once: true });
   try {
-    yield* conn.root.watch(name as string) as AsyncIterable<RegistryEvent>;
+    yield* directory.watch(name);
+    signal?.throwIfAborted();
   } catch (error) {
     throw signal?.aborted === true ? signal.reason : error;
   } finally {
     signal?.removeEventListener('abort', close);
-    await conn.close();
+    await directory.close();
   }
 }
 
 async function ask(
   choice: RegistryChoice,
-  question: (conn: Connection<Registry>) => PromiseLike<unknown>,
+  question: (directory: Directory) => Promise<Endpoint[]>,
 ): Promise<Endpoint[]> {
-  const conn = await connect<Registry>(registryUrl(choice), { heartbeat: 0 });
+  const directory = await openDirectory(registryUrl(choice), { heartbeat: 0 });
   try {
-    return (await question(conn)) as Endpoint[];
+    return await question(directory);
   } finally {
-    await conn.close();
+    await directory.close();
   }
 }
 
@@ -122,18 +123,17 @@ export async function register(server: Server, { name, registry }: Registration)
   const url = registryUrl(registry === undefined ? {} : { registry });
   const hostname = originals.os.hostname();
   const endpoint: Endpoint = { name, url: server.url, hostname, pid: process.pid };
-  let conn: Connection<Registry> | undefined;
+  let directory: Directory | undefined;
   const renew = async (): Promise<number> => {
-    if (conn === undefined || conn.state === 'closed')
-      conn = (await connect<Registry>(url)).unref();
-    await conn.root.register(endpoint);
-    return conn.root.lease as unknown as Promise<number>;
+    if (directory === undefined || directory.closed) directory = await openDirectory(url);
+    return directory.put(endpoint);
   };
   const lease = await renew();
   // A registry that is away is asked again at the next turn.
   const timer = setInterval(() => void renew().catch(() => undefined), lease / 3).unref();
   server.beforeClose(async () => {
     clearInterval(timer);
-    await conn?.close();
+    await directory?.remove(endpoint).catch(() => undefined);
+    await directory?.close();
   });
 }

@@ -173,12 +173,18 @@ export class Registry extends Service {
   }
 }
 
-function checked(given: unknown): Endpoint {
+/** Whether it is whole, and not too long. */
+export function isEndpoint(given: unknown): given is Endpoint {
   const { name, url, hostname, pid } = Object(given) as Partial<Endpoint>;
-  for (const text of [name, url, hostname])
-    if (typeof text !== 'string' || text === '' || text.length > MAX_TEXT) throw malformed();
-  if (typeof pid !== 'number') throw malformed();
-  return { name: name as string, url: url as string, hostname: hostname as string, pid };
+  const isText = (text: unknown): boolean =>
+    typeof text === 'string' && text !== '' && text.length <= MAX_TEXT;
+  return [name, url, hostname].every(isText) && typeof pid === 'number';
+}
+
+function checked(given: unknown): Endpoint {
+  if (!isEndpoint(given)) throw malformed();
+  const { name, url, hostname, pid } = given;
+  return { name, url, hostname, pid };
 }
 
 function malformed(): ElsewhereError {
