@@ -5,6 +5,7 @@
 import net from 'node:net';
 import { Duplex } from 'node:stream';
 import tls from 'node:tls';
+import { hideActivity, hideDial } from '../../src/base/activity.ts';
 import { ElsewhereError } from '../../src/base/errors.ts';
 import { nodeBinding } from '../../src/base/node-binding.ts';
 
@@ -92,11 +93,16 @@ export function reachInternals(connect: (...args: never[]) => unknown): Internal
 }
 
 /** Node creates the handle at the start of `connect`, long before it does anything with it. */
-function unconnectedHandle(connect: (...args: never[]) => unknown, options: object): object {
+function unconnectedHandle(
+  connect: (...args: never[]) => unknown,
+  options: { readonly path: string } | { readonly host: string; readonly port: number },
+): object {
   const socket = new net.Socket();
   socket.on('error', () => undefined);
+  hideDial(options);
   Reflect.apply(connect, socket, [options]);
   const handle = inside(socket)._handle;
+  hideActivity(socket, handle);
   socket.destroy();
   if (handle === null) throw unknownNode('the handle of a socket');
   return handle;

@@ -3,6 +3,7 @@
  * to the far side. It holds the state of one connection; the handle only passes calls on.
  */
 import { AsyncResource } from 'node:async_hooks';
+import { handleActive, handleIdle } from '../../src/base/activity.ts';
 import { enqueue } from '../../src/base/event-queue.ts';
 import { errnoOf } from '../../src/base/system-errors.ts';
 import type { ByteStream, NetworkPlace, StreamHandler, Target } from '../../src/patch.ts';
@@ -78,6 +79,7 @@ export class Link implements StreamHandler {
   #over = false;
   #referenced = true;
   #holding = false;
+  #active = false;
 
   constructor(around: LinkSurroundings, target: NetTarget) {
     this.#around = around;
@@ -121,6 +123,7 @@ export class Link implements StreamHandler {
     this.#state = 'open';
     this.local = local;
     this.remote = remote;
+    this.#settleActivity();
   }
 
   /** The write that Node will make once connected, sent before. Only once, and only to the one address there is. */
@@ -358,12 +361,24 @@ export class Link implements StreamHandler {
   // What keeps the process alive.
 
   #settleHold(): void {
+    this.#settleActivity();
     const wanted =
       this.#state === 'closed' ? !this.#outbox.empty : this.#requested() || this.#listening();
     if (wanted === this.#holding) return;
     this.#holding = wanted;
     if (wanted) this.target.hold();
     else this.target.release();
+  }
+
+  /** Node counts a handle from its first use until it is closed, unless it was let go. */
+  #settleActivity(): void {
+    const active = this.referenced && this.#state !== 'new';
+    if (active === this.#active) return;
+    this.#active = active;
+    const { stream, owner } = this.#around;
+    const name = `${stream.constructor.name}SocketWrap`;
+    if (active) handleActive(stream, { name, owner });
+    else handleIdle(stream);
   }
 
   /** As in libuv, where requests keep the process alive also for a handle that was let go. */

@@ -1,6 +1,8 @@
 /** What travels for `process`. */
 import type { LocalContext, Target } from '../../src/patch.ts';
 
+export type Credential = 'User' | 'Group';
+
 export interface ProcessApi {
   /** The directory that `chdir` would lead to; throws Node's error where it would fail. */
   directory(from: string, to: string): string;
@@ -8,6 +10,8 @@ export interface ProcessApi {
   environment(): Record<string, string>;
   /** What the function of that name returns there: `getuid` and its kind. */
   fact(name: string): unknown;
+  /** Whether there is a user or group of that name. */
+  known(kind: Credential, name: string): boolean;
   /** Its clocks: `hrtime.bigint()` in nanoseconds, `uptime()` in seconds. */
   clocks(): { hrtime: bigint; uptime: number };
   /** Signals a process of the far side. */

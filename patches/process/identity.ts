@@ -1,13 +1,24 @@
 /** Whose rights, and which processes: users, groups, signals. */
+import nodeFs from 'node:fs';
 import { ElsewhereError } from '../../src/base/errors.ts';
+import { lastWords } from '../../src/base/last-words.ts';
 import { likeOriginal } from '../../src/base/shape.ts';
-import type { ProcessContext, ProcessTarget } from './api.ts';
+import type { Credential, ProcessContext, ProcessTarget } from './api.ts';
 
 type AnyFunction = (...args: unknown[]) => unknown;
 type Functions = Record<string, AnyFunction | undefined>;
 
 const FACTS = ['getuid', 'geteuid', 'getgid', 'getegid', 'getgroups', 'umask'] as const;
-const RIGHTS = ['setuid', 'seteuid', 'setgid', 'setegid', 'setgroups', 'initgroups'];
+/** With what each argument is. */
+const RIGHTS: Readonly<Record<string, readonly (Credential | undefined)[]>> = {
+  setuid: ['User'],
+  seteuid: ['User'],
+  setgid: ['Group'],
+  setegid: ['Group'],
+  setgroups: ['Group'],
+  // The user's name is only looked for in the lists of groups.
+  initgroups: [undefined, 'Group'],
+};
 const functions = process as unknown as Functions;
 
 export function substituteIdentity(context: ProcessContext): void {
@@ -20,17 +31,36 @@ export function substituteIdentity(context: ProcessContext): void {
       return args[0] === undefined ? mask : setMask(original, args[0], target, mask);
     });
   }
-  for (const name of RIGHTS) {
+  for (const [name, kinds] of Object.entries(RIGHTS)) {
+    const valid = (value: unknown): boolean =>
+      name === 'setgroups' ? Array.isArray(value) && value.every(isName) : isName(value);
     substitute(context, name, (original, args) => {
       // What is no user or group at all is Node's to refuse.
       const given = Array.from({ length: original.length }, (_, at) => args[at]);
-      if (context.target() === undefined || !given.every(isName)) return original(...args);
+      const target = context.target();
+      if (target === undefined || !given.every(valid)) return original(...args);
+      for (const [at, kind] of kinds.entries())
+        if (kind !== undefined) checkKnown(target, kind, given[at]);
       throw shared(`process.${name}`, 'start `elsewhere serve` as that user instead');
     });
   }
   substitutePlatform(context, 'platform');
   substitutePlatform(context, 'arch');
   substituteKill(context);
+  substitute(context, 'execve', (original, args) => {
+    for (const words of lastWords) words();
+    return original(...args);
+  });
+}
+
+/** A name that nobody has there is an error of its own. */
+function checkKnown(target: ProcessTarget, kind: Credential, given: unknown): void {
+  for (const name of [given].flat()) {
+    if (typeof name !== 'string' || target.callSync('known', kind, name)) continue;
+    throw Object.assign(new Error(`${kind} identifier does not exist: ${name}`), {
+      code: 'ERR_UNKNOWN_CREDENTIAL',
+    });
+  }
 }
 
 function substitute(
@@ -49,7 +79,6 @@ function substitute(
 }
 
 function isName(value: unknown): boolean {
-  if (Array.isArray(value)) return value.every(isName);
   return typeof value === 'string' || (typeof value === 'number' && value >>> 0 === value);
 }
 
@@ -117,6 +146,17 @@ export function fact(name: string): unknown {
       `process.${name} is not a function of the far side's Node`,
     );
   return known();
+}
+
+const CREDENTIALS: Readonly<Record<Credential, string>> = {
+  User: '/etc/passwd',
+  Group: '/etc/group',
+};
+
+/** Users of a directory service are not in these files: then it is said that they are unknown. */
+export function known(kind: Credential, name: string): boolean {
+  const lines = nodeFs.readFileSync(CREDENTIALS[kind], 'utf8').split('\n');
+  return lines.some((line) => line.startsWith(`${name}:`));
 }
 
 export function kill(pid: number, signal: string | number | undefined): void {

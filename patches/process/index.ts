@@ -1,10 +1,11 @@
 /** What `process` says of the machine in a scope; what it says of the program stays (table.ts has the reasons). */
 import { type AnyPatch, definePatch } from '../../src/patch.ts';
+import { substituteActivity } from './activity.ts';
 import type { ProcessApi } from './api.ts';
 import { clocks, substituteClocks } from './clocks.ts';
 import { directory, substituteDirectory } from './directory.ts';
 import { environment, substituteEnvironment } from './environment.ts';
-import { fact, kill, substituteIdentity } from './identity.ts';
+import { fact, kill, known, substituteIdentity } from './identity.ts';
 import { PROCESS_TABLE } from './table.ts';
 
 export const processPatch: AnyPatch = definePatch<ProcessApi>({
@@ -16,6 +17,7 @@ export const processPatch: AnyPatch = definePatch<ProcessApi>({
     substituteEnvironment(context);
     substituteIdentity(context);
     substituteClocks(context);
+    substituteActivity(context);
   },
   remote: ({ policy }) => ({
     calls: {
@@ -23,6 +25,7 @@ export const processPatch: AnyPatch = definePatch<ProcessApi>({
       environment: () =>
         Object.fromEntries(Object.entries(environment()).filter(([name]) => policy.env(name))),
       fact,
+      known,
       clocks,
       kill: (pid, signal) => {
         // Only without a policy: a client's own children have a way of their own.

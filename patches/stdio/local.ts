@@ -4,6 +4,7 @@
  */
 import nodeConsole from 'node:console';
 import { markFarStandard, provideStandards } from '../../src/base/far-handles.ts';
+import { lastWords } from '../../src/base/last-words.ts';
 import { likeOriginal } from '../../src/base/shape.ts';
 import type { LocalContext, ScopeView, Target } from '../../src/patch.ts';
 import type { StdioCalls, StdioStreams } from './api.ts';
@@ -173,5 +174,9 @@ function flushAtExit(context: Context, outputs: ReadonlySet<Flushed>): void {
   };
   // Before the program's own listeners, which may print too: from then on output goes by blocking calls.
   process.prependListener('exit', flush);
-  context.onUninstall(() => process.off('exit', flush));
+  lastWords.add(flush);
+  context.onUninstall(() => {
+    process.off('exit', flush);
+    lastWords.delete(flush);
+  });
 }

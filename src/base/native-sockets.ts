@@ -2,6 +2,7 @@
  * The socket handles under node:net, for connecting and blocking inside one tick. `process.binding` is how they are
  * reached on Node 20 to 26 (it warns only with --pending-deprecation, and is refused under --permission).
  */
+import { hideActivity } from './activity.ts';
 import { nodeBinding } from './node-binding.ts';
 
 /** A libuv stream handle, as far as it is used here. */
@@ -32,6 +33,7 @@ export function connectTcp(host: string, port: number): { handle: NativeHandle; 
   const wrap = nodeBinding<TcpWrap>('tcp_wrap') as TcpWrap;
   const handle = new wrap.TCP(wrap.constants.SOCKET);
   const request = Object.assign(new wrap.TCPConnectWrap(), { oncomplete: () => undefined });
+  hideActivity(handle, request);
   const status = host.includes(':')
     ? handle.connect6(request, host, port)
     : handle.connect(request, host, port);
@@ -44,6 +46,7 @@ export function connectPipe(path: string): { handle: NativeHandle; status: numbe
   const wrap = nodeBinding<PipeWrap>('pipe_wrap') as PipeWrap;
   const handle = new wrap.Pipe(wrap.constants.SOCKET);
   const request = Object.assign(new wrap.PipeConnectWrap(), { oncomplete: () => undefined });
+  hideActivity(handle, request);
   // Returns nothing on Node 20 and 22: a failure shows at the first write there.
   return { handle, status: handle.connect(request, path) ?? 0 };
 }

@@ -1,5 +1,7 @@
 /** Sessions that are not over say good-bye when the process ends. */
 
+import { lastWords } from '../base/last-words.ts';
+
 export interface Leaving {
   farewell(): void;
 }
@@ -13,9 +15,11 @@ export function leaveAtExit(session: Leaving): void {
   open.add(session);
   if (watching) return;
   watching = true;
-  process.once('exit', () => {
+  const farewell = (): void => {
     for (const each of open) each.farewell();
-  });
+  };
+  process.once('exit', farewell);
+  lastWords.add(farewell);
 }
 
 /** The session is over. */

@@ -1,5 +1,6 @@
 /** Dials an agent on ws:, wss:, tcp:, tls: and unix: endpoints. */
 import type { Socket } from 'node:net';
+import { hideActivity, hideDial } from '../base/activity.ts';
 import { runLocally } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import { connectSocket } from '../base/originals.ts';
@@ -113,7 +114,9 @@ export function connectEndpoint(
     endpoint.scheme === 'unix'
       ? { path: endpoint.path }
       : { host: endpoint.host, port: endpoint.port };
+  hideDial(target);
   const plain = connectSocket(target);
+  hideActivity(plain);
   const socket = isSecure(endpoint) ? secureConnection(plain, endpoint) : plain;
   socket.once('error', done);
   socket.once(isSecure(endpoint) ? 'secureConnect' : 'connect', () => {

@@ -1,5 +1,6 @@
 /** Packets over a TCP or unix socket, length-framed. */
 import type { Socket } from 'node:net';
+import { hideActivity } from '../base/activity.ts';
 import { PacketReader, packetHeader } from '../wire/frame.ts';
 import { Mailbox } from './mailbox.ts';
 import { certificateOf, isStuck, unsent } from './tls.ts';
@@ -36,6 +37,7 @@ class SocketTransport implements Transport {
         : { host: socket.remoteAddress, port: socket.remotePort ?? 0 };
     // Two small writes would cost 44 ms without it; the keep-alive finds dead hosts that no heartbeat watches.
     socket.setNoDelay(true);
+    hideActivity(socket, (socket as { _handle?: object })._handle);
     socket.setKeepAlive(true, 5000);
     socket.on('data', (chunk) => this.#read(chunk));
     socket.on('drain', () => this.#mailbox.drain());

@@ -1,6 +1,7 @@
 /** Packets over a WebSocket: one binary message is `[kind u8][body]`. One of the two importers of `ws`. */
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
+import { hideActivity } from '../base/activity.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import { LAST_KIND, Limit, MAX_PACKET } from '../wire/message.ts';
 import { Mailbox } from './mailbox.ts';
@@ -43,6 +44,7 @@ class WsTransport implements Transport {
   constructor(socket: WebSocket, raw: Socket, description: string) {
     this.description = description;
     this.#socket = socket;
+    hideActivity(raw, (raw as { _handle?: object })._handle);
     this.#raw = raw;
     this.remote =
       raw.remoteAddress === undefined

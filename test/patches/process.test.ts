@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
 import { join } from 'node:path';
 import { type Connection, connect, uninstall, withLocal, withRemote } from '../../src/index.ts';
 import { startAgent, type TestAgent } from '../kit/agent.ts';
@@ -101,6 +102,11 @@ test('users and groups are the agent’s; what would change the agent for others
     assert.equal(process.umask(), process.umask(process.umask()));
     assert.throws(() => umask('x'), { code: 'ERR_INVALID_ARG_VALUE' });
     assert.throws(() => setuid('nobody'), { code: 'ERR_ELSEWHERE_UNSUPPORTED' });
+    assert.throws(() => setuid('nobody of that name'), {
+      code: 'ERR_UNKNOWN_CREDENTIAL',
+      message: 'User identifier does not exist: nobody of that name',
+    });
+    assert.throws(() => setgroups(['root', 'no such group']), { code: 'ERR_UNKNOWN_CREDENTIAL' });
     assert.throws(() => setuid({} as never), { code: 'ERR_INVALID_ARG_TYPE' });
     assert.throws(() => setuid(-1), { code: 'ERR_OUT_OF_RANGE' });
     assert.throws(() => setgroups([1, {}] as never), { code: 'ERR_INVALID_ARG_TYPE' });
@@ -124,6 +130,43 @@ test('pid and memory are this program’s, platform and clocks the far side’s'
   });
   const far = Number(await conn.eval('process.uptime()'));
   assert.ok(Math.abs(withRemote(conn, () => process.uptime()) - far) < 1);
+});
+
+test('what is active: far sockets, servers and operations, and nothing of the toolkit’s own', async () => {
+  const inside = process as unknown as Record<
+    '_getActiveHandles' | '_getActiveRequests',
+    () => object[]
+  >;
+  const names = (): string[] => process.getActiveResourcesInfo().sort();
+  const before = names();
+  await withRemote(conn, { stdio: 'local' }, async () => {
+    const accepted: net.Socket[] = [];
+    const server = net
+      .createServer((socket) => accepted.push(socket.on('error', () => undefined)))
+      .listen(0);
+    const { port } = server.address() as net.AddressInfo;
+    const client = net.connect(port, '127.0.0.1');
+    await Promise.all([once(server, 'connection'), once(client, 'connect')]);
+    assert.deepEqual(
+      names().filter((name) => !before.includes(name)),
+      ['TCPServerWrap', 'TCPSocketWrap', 'TCPSocketWrap'],
+    );
+    const handles = inside._getActiveHandles();
+    for (const item of [server, client, accepted[0]]) assert.ok(item !== undefined && handles.includes(item));
+    const operations = (): number =>
+      inside._getActiveRequests().filter(({ constructor: { name } }) => name === 'FSReqCallback')
+        .length;
+    // What this machine's own loader has under way counts too.
+    const others = operations();
+    const look = new Promise((resolve) => fs.stat('.', resolve));
+    assert.equal(operations(), others + 1);
+    await look;
+    client.destroy();
+    server.close();
+    for (const socket of accepted) socket.destroy();
+    await once(server, 'close');
+  });
+  assert.deepEqual(names(), before);
 });
 
 test('kill reaches processes of the far side, and never this one', async () => {

@@ -1,5 +1,6 @@
 /** The handle of a server that listens on the far side, as Node's own `net.Server` drives it. */
 import { AsyncResource } from 'node:async_hooks';
+import { handleActive, handleIdle, ownerOf } from '../../../src/base/activity.ts';
 import { enqueue } from '../../../src/base/event-queue.ts';
 import { REMOTE_HANDLE } from '../../../src/base/remote-handle.ts';
 import { errnoOf } from '../../../src/base/system-errors.ts';
@@ -62,14 +63,14 @@ class ServerHandle {
     const { id } = this.#answer;
     this.#holder = this.#target.open('hold', [id], this.#holding());
     this.#slots = new Slots(this.#target, id, (accepted) => this.#accept(accepted));
-    if (this.#referenced) this.#target.hold();
+    if (this.#referenced) this.#hold(true);
     return 0;
   }
 
   close(done?: () => void): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#holder !== undefined && this.#referenced) this.#target.release();
+    if (this.#holder !== undefined && this.#referenced) this.#hold(false);
     this.#slots?.close();
     this.#holder?.end();
     const phantom = new this.#parts.node.TCP(0);
@@ -119,8 +120,17 @@ class ServerHandle {
     if (on === this.#referenced) return;
     this.#referenced = on;
     if (this.#holder === undefined || this.#closed) return;
-    if (on) this.#target.hold();
-    else this.#target.release();
+    this.#hold(on);
+  }
+
+  #hold(on: boolean): void {
+    if (on) {
+      this.#target.hold();
+      handleActive(this, { name: `${this.#kind}ServerWrap`, owner: () => ownerOf(this) });
+    } else {
+      this.#target.release();
+      handleIdle(this);
+    }
   }
 
   #holding(): StreamHandler {
