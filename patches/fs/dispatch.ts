@@ -3,7 +3,7 @@
  * carried out in the form that the caller asked for (blocking, callback or promise).
  */
 import { AsyncResource } from 'node:async_hooks';
-import { farRequests } from '../../src/base/activity.ts';
+import { hideActivity } from '../../src/base/activity.ts';
 import type { BindingFunction, FsBinding, Request } from './binding.ts';
 import { deliverInTurn, deliverLater } from './completion.ts';
 import { fillContext, shapeError } from './errors.ts';
@@ -140,9 +140,9 @@ export function promised(task: Task): Promise<unknown> {
 
 /** The callback form, in the async context of the call. */
 function complete(task: Task, request: Request): void {
-  farRequests.add(request);
   withCallback(task, (error, value) => {
-    farRequests.delete(request);
+    // Node counts it from when it was made, and cannot know that it is over.
+    hideActivity(request);
     if (error !== undefined) request.oncomplete(error);
     else if (value === undefined) request.oncomplete(null);
     else request.oncomplete(null, value);

@@ -1,5 +1,5 @@
 /** Active handles and requests: without the toolkit's own, with those of the far side (src/base/activity.ts). */
-import { farHandles, farRequests, isHidden } from '../../src/base/activity.ts';
+import { farHandles, isHidden } from '../../src/base/activity.ts';
 import { likeOriginal } from '../../src/base/shape.ts';
 import type { ProcessContext } from './api.ts';
 
@@ -27,7 +27,7 @@ export function substituteActivity(context: ProcessContext): void {
   context.replace(
     inside,
     '_getActiveRequests',
-    likeOriginal(_getActiveRequests, () => [...requests().filter(visible), ...farRequests]),
+    likeOriginal(_getActiveRequests, () => requests().filter(visible)),
   );
   context.replace(
     inside,
@@ -39,7 +39,6 @@ export function substituteActivity(context: ProcessContext): void {
       const rest = names.slice(asked.length + open.length);
       return [
         ...names.slice(0, asked.length).filter((_name, at) => visible(asked[at] as object)),
-        ...[...farRequests].map(() => 'FSReqCallback'),
         ...names.slice(asked.length, -rest.length || undefined).filter((_name, at) => {
           return visible(open[at] as object);
         }),

@@ -1,21 +1,20 @@
 /**
- * What Node tells of the active handles and requests of a process. The toolkit's own are not the program's; far sockets,
- * servers and file operations, of which Node does not know, are. Here they are remembered; the process patch tells.
+ * What Node tells of the active handles and requests of a process. The toolkit's own are not the program's; far sockets
+ * and servers, of which Node does not know, are. Here they are remembered; the process patch tells.
  */
 
 export interface FarActivity {
-  /** Node's name for its kind: 'TCPSocketWrap', 'FSReqCallback'… */
+  /** Node's name for its kind: 'TCPSocketWrap', 'PipeServerWrap'… */
   readonly name: string;
-  /** What Node would list: a socket, a server, a request. */
+  /** What Node would list: a socket or server. */
   owner(): object | undefined;
 }
 
 const own = new WeakSet<object>();
 const dials = new Set<string>();
 const handles = new Map<object, FarActivity>();
-const requests = new Set<object>();
 
-/** A socket, handle or request of the toolkit itself. */
+/** A socket, handle or request of the toolkit itself, or a request that is over. */
 export function hideActivity(...objects: (object | null | undefined)[]): void {
   for (const object of objects) if (object) own.add(object);
 }
@@ -45,9 +44,6 @@ export function handleIdle(handle: object): void {
 export function farHandles(): FarActivity[] {
   return [...handles.values()];
 }
-
-/** File operations with a callback that are under way. */
-export const farRequests: Set<object> = requests;
 
 /** What Node's own JavaScript has tied to a handle. */
 export function ownerOf(handle: object): object | undefined {

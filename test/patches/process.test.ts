@@ -152,7 +152,8 @@ test('what is active: far sockets, servers and operations, and nothing of the to
       ['TCPServerWrap', 'TCPSocketWrap', 'TCPSocketWrap'],
     );
     const handles = inside._getActiveHandles();
-    for (const item of [server, client, accepted[0]]) assert.ok(item !== undefined && handles.includes(item));
+    for (const item of [server, client, accepted[0]])
+      assert.ok(item !== undefined && handles.includes(item));
     const operations = (): number =>
       inside._getActiveRequests().filter(({ constructor: { name } }) => name === 'FSReqCallback')
         .length;
@@ -161,6 +162,7 @@ test('what is active: far sockets, servers and operations, and nothing of the to
     const look = new Promise((resolve) => fs.stat('.', resolve));
     assert.equal(operations(), others + 1);
     await look;
+    assert.equal(operations(), others);
     client.destroy();
     server.close();
     for (const socket of accepted) socket.destroy();
