@@ -2,6 +2,7 @@
  * The handle classes of remote sockets: Node's JSStream, made to look like a TCP or Pipe handle, each instance tied to a
  * link. Above them Node's own `net.Socket`, `tls.TLSSocket` and HTTP/2 work unchanged.
  */
+import { hideActivity } from '../../src/base/activity.ts';
 import { common, type RemoteHandle, tcpOnly, WRITES } from './handle-methods.ts';
 import type { Internals, SocketInside } from './internals.ts';
 import { LINK, Link, linkOf, type NetTarget, type Owner } from './link.ts';
@@ -34,7 +35,12 @@ function defineHandle(node: Internals, kind: 'TCP' | 'Pipe', own: object): Handl
       super();
       const owner = (): Owner | undefined =>
         tlsReaders.get(this) ?? (Reflect.get(this, node.owner) as Owner | undefined);
-      const link = new Link({ stream: this, owner, phantom: () => new native(0) }, target);
+      const phantom = (): InstanceType<typeof native> => {
+        const handle = new native(0);
+        hideActivity(handle);
+        return handle;
+      };
+      const link = new Link({ stream: this, owner, phantom }, target);
       Object.defineProperty(this, LINK, { value: link });
     }
   }

@@ -1,6 +1,6 @@
 /** The handle of a server that listens on the far side, as Node's own `net.Server` drives it. */
 import { AsyncResource } from 'node:async_hooks';
-import { handleActive, handleIdle, ownerOf } from '../../../src/base/activity.ts';
+import { handleActive, handleIdle, hideActivity, ownerOf } from '../../../src/base/activity.ts';
 import { enqueue } from '../../../src/base/event-queue.ts';
 import { REMOTE_HANDLE } from '../../../src/base/remote-handle.ts';
 import { errnoOf } from '../../../src/base/system-errors.ts';
@@ -74,6 +74,7 @@ class ServerHandle {
     this.#slots?.close();
     this.#holder?.end();
     const phantom = new this.#parts.node.TCP(0);
+    hideActivity(phantom);
     phantom.close(() => {
       this.#resource.emitDestroy();
       done?.call(this);
