@@ -58,12 +58,14 @@ export function openHandlers(held: Held, choose: Choose): Handlers<OpenApi> {
     held.checkRoom();
     const place = pathLike(path);
     const native = fromWireFlags(flags);
-    if (isExact(mode, native)) return use(openExactly(place, native, mode));
+    const atOnce = opensAtOnce(path);
+    // What need not open at once is there: no mode is given to it.
+    if (atOnce && isExact(mode, native)) return use(openExactly(place, native, mode));
     const bits = bitsOf(mode);
     return choose<T>(
       () => use(fs.openSync(place, native, bits)) as T,
       async () => await use(await openLater(place, native, bits)),
-      opensAtOnce(path),
+      atOnce,
     );
   };
 

@@ -14,7 +14,7 @@ let agent: TestAgent;
 let conn: Connection;
 
 test.before(async () => {
-  agent = await startAgent({ listen: 'unix:/tmp/elsewhere-umask.sock' });
+  agent = await startAgent({ listen: `unix:/tmp/elsewhere-umask-${process.pid}.sock` });
   conn = await connect(agent.url);
 });
 test.after(async () => {
@@ -82,6 +82,21 @@ test('a wider mask than the agent’s; other scopes keep theirs; what is there k
     fs.writeFileSync('usual', 'x', { mode: 0o777 });
   });
   assert.equal(modeOf('usual'), (0o777 & ~process.umask()).toString(8));
+});
+
+test('a pipe that waits for its other end keeps nobody waiting, with a mask and without', async () => {
+  const fifo = join(agent.folder, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  await withRemote(conn, async () => {
+    for (const mask of [undefined, 0o027]) {
+      if (mask !== undefined) process.umask(mask);
+      const writer = fs.promises.open(fifo, 'w');
+      assert.equal(await fs.promises.readFile('sync', 'utf8'), 'x');
+      const reader = await fs.promises.open(fifo, 'r');
+      await (await writer).close();
+      await reader.close();
+    }
+  });
 });
 
 test.run();
