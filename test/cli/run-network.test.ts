@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { elsewhere, startAgent } from '../kit/agent.ts';
 import { suite } from '../kit/suite.ts';
 
-const test = suite('cli/run-network', { limit: 40_000, fileLimit: 60_000 });
+const test = suite('cli/run-network', { limit: 60_000, fileLimit: 120_000 });
 const app = realpathSync(mkdtempSync(join(tmpdir(), 'elsewhere-network-')));
 test.after(() => rmSync(app, { recursive: true }));
 

@@ -127,6 +127,20 @@ const outcome = (promise: Promise<unknown>): Promise<unknown> =>
     (error: Error) => [error.name, error.message, Object.entries(error)],
   );
 
+test('localhost and addresses are never asked over there', async () => {
+  const own = await connect(agent.url);
+  const before = own.stats().packetsSent;
+  await withRemote(own, { stdio: 'local' }, async () => {
+    for (const name of ['localhost', 'LOCALHOST.', 'app.localhost', '127.0.0.1', '::1'])
+      await dnsPromises
+        .lookup(name)
+        .catch((error: NodeJS.ErrnoException) => assert.equal(error.code, 'ENOTFOUND'));
+    assert.equal((await dnsPromises.lookup('localhost', { family: 4 })).address, '127.0.0.1');
+  });
+  assert.equal(own.stats().packetsSent, before);
+  await own.close();
+});
+
 test('errors are the ones that they are here', async () => {
   const failures = async (): Promise<unknown[]> => {
     const resolver = new dnsPromises.Resolver({ tries: 1, timeout: 500 });

@@ -1,6 +1,7 @@
 // What cannot be done with a remote socket is refused with a clear error; Node itself would crash or hang.
 import assert from 'node:assert/strict';
 import { fork, spawn } from 'node:child_process';
+import dgram from 'node:dgram';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import net from 'node:net';
@@ -63,6 +64,35 @@ test('is not moved to another thread', async () => {
   const { port1 } = new MessageChannel();
   assert.throws(() => port1.postMessage(client, [client] as unknown as never[]));
   port1.close();
+});
+
+test('servers and datagram sockets neither', async () => {
+  const script = path.join(tmpdir(), `elsewhere-guards-${process.pid}-2.cjs`);
+  await writeFile(script, 'process.on("message", () => process.disconnect());');
+  const far = withRemote(pair.near, { stdio: 'local' }, () => ({
+    server: net.createServer().listen(0, '127.0.0.1'),
+    datagrams: dgram.createSocket('udp4').bind(0, '127.0.0.1'),
+  }));
+  await Promise.all([once(far.server, 'listening'), once(far.datagrams, 'listening')]);
+  const child = fork(script);
+  for (const handle of [far.server, far.datagrams]) {
+    assert.throws(() => child.send('here', handle), { code: 'ERR_ELSEWHERE_UNSUPPORTED' });
+    assert.throws(() => new MessageChannel().port1.postMessage(handle, [handle as never]));
+  }
+  assert.throws(
+    () =>
+      spawn(process.execPath, ['-e', '0'], { stdio: ['ignore', far.server as never, 'ignore'] }),
+    { code: 'ERR_ELSEWHERE_UNSUPPORTED' },
+  );
+  child.send('nothing more');
+  await once(child, 'exit');
+  // Both are what they were.
+  const visitor = net.connect((far.server.address() as net.AddressInfo).port, '127.0.0.1');
+  const [taken] = (await once(far.server, 'connection')) as [net.Socket];
+  taken.destroy();
+  visitor.on('error', () => undefined).destroy();
+  far.server.close();
+  far.datagrams.close();
 });
 
 test.run();
