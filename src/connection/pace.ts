@@ -8,10 +8,12 @@ import { Limit } from '../wire/message.ts';
 const LEAST = 128 * 1024;
 const MOST = 8 * 1024 * 1024 - Limit.DATA;
 const START = 256 * 1024;
-/** So that a link that gives more is noticed. */
-const GAIN = 1.25;
+/** So that a link that gives more is noticed: soon, until a round trip took so much longer that there must be a queue. */
+const GAIN = 1.15;
+const FIRST_GAIN = 2;
+const QUEUED = 1.25;
 /** Milliseconds that two busy event loops may add to a round trip. */
-const SLACK = 0.5;
+const SLACK = 2;
 /** Milliseconds: receipts come in bursts, so a rate over less would be one of a burst. */
 const RATE_SPAN = 5;
 /** Bytes of bulk that leave as one packet: the more where nobody waits for a millisecond until it is through. */
@@ -48,6 +50,8 @@ export class Pace {
   /** Milliseconds. */
   #roundTrip = Number.POSITIVE_INFINITY;
   #measured = 0;
+  /** The link was full at least once. */
+  #filled = false;
   /** Queues run empty, to see how long the way is without them. */
   #draining = false;
 
@@ -63,6 +67,7 @@ export class Pace {
     this.#best = 0;
     this.#before = 0;
     this.#roundTrip = Number.POSITIVE_INFINITY;
+    this.#filled = false;
     this.#draining = false;
   }
 
@@ -92,6 +97,7 @@ export class Pace {
   }
 
   #returned(took: number, now: number): void {
+    this.#filled ||= took > QUEUED * this.#roundTrip;
     if (!this.#draining && took >= this.#roundTrip) return;
     this.#roundTrip = took;
     this.#measured = now;
@@ -114,7 +120,8 @@ export class Pace {
 
   #wanted(): number {
     if (this.#roundTrip === Number.POSITIVE_INFINITY) return this.budget;
-    const wanted = this.#rate * (GAIN * this.#roundTrip + SLACK);
+    const gain = this.#filled ? GAIN : FIRST_GAIN;
+    const wanted = this.#rate * (gain * this.#roundTrip + SLACK);
     return Math.max(LEAST, Math.min(wanted, MOST));
   }
 }
