@@ -30,6 +30,11 @@ export function tokenKey(token: string): Buffer {
   return createHash('sha256').update('elsewhere token\0').update(token).digest();
 }
 
+/** For TLS by a pre-shared key; of no use for proofs, nor the other way round. */
+export function tlsKey(token: string): Buffer {
+  return createHash('sha256').update('elsewhere tls\0').update(token).digest();
+}
+
 export function proof(key: Buffer, role: 'client' | 'server', input: ProofInput): string {
   const { clientNonce, serverNonce, session, lane, received } = input;
   const text = [role, clientNonce, serverNonce, session, lane, received].join('\n');

@@ -7,18 +7,19 @@ import { DEFAULT_HEARTBEAT } from '../connection/heartbeat.ts';
 import { DEFAULT_GRACE } from '../connection/redial.ts';
 import { openPortLink, type Relay, startRelay } from '../connection/worker-link.ts';
 import { ObjectSession } from '../objects/session.ts';
-import { PRIVATE_LINK_TOKEN, tokenKey } from '../security/auth.ts';
+import { PRIVATE_LINK_TOKEN, tlsKey, tokenKey } from '../security/auth.ts';
 import { type UserLogin, userLogin } from '../security/users.ts';
 import { ObservedSession } from '../session/observed-session.ts';
 import { isStarted, parseEndpoint } from '../transport/endpoint.ts';
 import { openTransport } from '../transport/open.ts';
 import { isLinkPort, type LinkPort, openPort } from '../transport/port.ts';
 import { fingerprint, isSecure } from '../transport/tls.ts';
-import type {
-  DialledEndpoint,
-  SshOptions,
-  TlsClientOptions,
-  Transport,
+import {
+  type DialledEndpoint,
+  isRelayed,
+  type SshOptions,
+  type TlsClientOptions,
+  type Transport,
 } from '../transport/transport.ts';
 import { Connection } from './connection.ts';
 import { type ServiceSource, serveService } from './service.ts';
@@ -109,7 +110,7 @@ function newSession(url: string, options: ConnectOptions): ObservedSession {
   const endpoint = parseEndpoint(url, 'connect');
   if (options.ssh !== undefined && endpoint.scheme !== 'ssh')
     throw new ElsewhereError('ERR_ELSEWHERE_ARGUMENT', 'ssh options are for ssh: URLs');
-  if (!isStarted(endpoint)) return dialledSession(withTls(endpoint, options.tls), options);
+  if (!isStarted(endpoint)) return dialledSession(withTls(endpoint, options), options);
   const { ssh } = options;
   const withOptions =
     endpoint.scheme === 'ssh' && ssh !== undefined ? { ...endpoint, ssh } : endpoint;
@@ -155,7 +156,8 @@ function dialledSession(endpoint: DialledEndpoint, options: ConnectOptions): Obs
 }
 
 /** The name to verify stays the URL's, also when its address is dialled. */
-function withTls(endpoint: DialledEndpoint, tls: TlsClientOptions | undefined): DialledEndpoint {
+function withTls(endpoint: DialledEndpoint, options: ConnectOptions): DialledEndpoint {
+  const { tls } = options;
   if (!isSecure(endpoint)) {
     if (tls === undefined) return endpoint;
     throw new ElsewhereError(
@@ -164,6 +166,13 @@ function withTls(endpoint: DialledEndpoint, tls: TlsClientOptions | undefined): 
     );
   }
   if (tls?.pin !== undefined) fingerprint(tls.pin);
+  if (tls?.psk === true && isRelayed(endpoint))
+    throw new ElsewhereError(
+      'ERR_ELSEWHERE_ARGUMENT',
+      'tls.psk is between client and agent; with a relay the TLS is its own, by certificate',
+    );
+  if (tls?.psk === true)
+    return { ...endpoint, psk: tlsKey(findToken(endpoint, options)).toString('hex') };
   return { ...endpoint, tls: { ...tls, servername: tls?.servername ?? endpoint.host } };
 }
 

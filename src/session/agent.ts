@@ -8,7 +8,7 @@ import type { PeerInfo } from '../connection/channel.ts';
 import { DEFAULT_HEARTBEAT } from '../connection/heartbeat.ts';
 import { DEFAULT_GRACE } from '../connection/redial.ts';
 import type { AnyPatch } from '../patch.ts';
-import { newToken, PRIVATE_LINK_TOKEN } from '../security/auth.ts';
+import { newToken, PRIVATE_LINK_TOKEN, tlsKey } from '../security/auth.ts';
 import { mayUpgrade } from '../security/origin.ts';
 import { type Policy, type PolicyRules, policyRules } from '../security/policy.ts';
 import { formatUrl, isLoopback, parseEndpoint } from '../transport/endpoint.ts';
@@ -130,6 +130,7 @@ export class Agent {
         onTransport: (transport, info) => this.accept(transport, info.remote),
         refused: (remote, error) => this.#report(remote, failedHandshake(error)),
         tls: options.tls,
+        psk: options.tls?.psk === true ? tlsKey(this.token) : undefined,
         post: options.post && this.#postGate(options.post),
         admit: (headers) =>
           mayUpgrade(headers, { allowedHosts: options.allowedHosts ?? [], allowedOrigins: [] }),

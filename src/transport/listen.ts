@@ -28,6 +28,8 @@ export interface ListenOptions {
   readonly post?: PostGate | undefined;
   /** For tls: and wss:. */
   readonly tls?: TlsServerOptions | undefined;
+  /** The key of `tls.psk`. */
+  readonly psk?: Buffer | undefined;
 }
 
 /** Rejects with ERR_ELSEWHERE_CONNECT, with Node's own error as cause, where the address cannot be had. */
@@ -55,7 +57,7 @@ function socketServer(endpoint: DialledEndpoint, options: ListenOptions): NetSer
     options.onTransport(socketTransport(socket, `${endpoint.scheme} client ${remote}`), { remote });
   };
   if (!isSecure(endpoint)) return originals.net.createServer(accept);
-  const server = originals.tls.createServer(serverSettings(options.tls), accept);
+  const server = originals.tls.createServer(serverSettings(options.tls, options.psk), accept);
   reportFailures(server, options.refused);
   return server;
 }

@@ -7,7 +7,7 @@ import { connectSocket } from '../base/originals.ts';
 import { formatUrl } from './endpoint.ts';
 import { introduce } from './introduction.ts';
 import { socketTransport } from './socket.ts';
-import { isSecure, secureConnection, TLS_REASONS } from './tls.ts';
+import { isSecure, secureConnection, TLS_REASONS, wrongKey } from './tls.ts';
 import {
   type DialledEndpoint,
   type HostEndpoint,
@@ -130,7 +130,7 @@ export function connectEndpoint(
 export function unreachable(url: string, error: Error): ElsewhereError {
   if (error instanceof ElsewhereError) return error;
   const code = (error as NodeJS.ErrnoException).code ?? '';
-  const what = REASONS[code] ?? error.message;
+  const what = wrongKey(error) ?? REASONS[code] ?? error.message;
   return new ElsewhereError('ERR_ELSEWHERE_CONNECT', `no elsewhere agent at ${url}: ${what}`, {
     cause: error,
   });

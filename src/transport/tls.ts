@@ -8,14 +8,23 @@ import type { Endpoint, HostEndpoint, PeerCertificate } from './transport.ts';
 /** What the agent of a tls: or wss: listener shows, and asks of its clients. */
 export interface TlsServerOptions {
   /** PEM of the certificate, with its chain. */
-  readonly cert: string | Uint8Array;
-  readonly key: string | Uint8Array;
+  readonly cert?: string | Uint8Array;
+  readonly key?: string | Uint8Array;
+  /**
+   * No certificate: whoever knows the agent's own token proves it in the TLS handshake already (TLS 1.3 with a pre-shared
+   * key made of it), and so does the agent. Clients connect with `tls: { psk: true }`. Default false.
+   */
+  readonly psk?: boolean;
   readonly passphrase?: string;
   /** PEM of the authorities that sign the certificates of clients. */
   readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
   /** Whether clients must show a certificate that `ca` has signed. Default: true where there is a `ca`. */
   readonly requestCert?: boolean;
 }
+
+/** With a fresh exchange of keys: who learns the token later reads nothing of what was recorded. */
+const BY_KEY = { ciphers: 'TLS_AES_128_GCM_SHA256', minVersion: 'TLSv1.3' } as const;
+const IDENTITY = 'elsewhere';
 
 /** Milliseconds that a client may take for its handshake. */
 const HANDSHAKE_TIMEOUT = 10_000;
@@ -26,7 +35,8 @@ export function isSecure(endpoint: Endpoint): endpoint is HostEndpoint & { schem
 
 /** Speaks TLS on a socket that is connecting. 'secureConnect' comes once the agent is verified; 'error' says why it is not. */
 export function secureConnection(socket: Socket, endpoint: HostEndpoint): TLSSocket {
-  const { pin, servername, ...settings } = endpoint.tls ?? {};
+  if (endpoint.psk !== undefined) return keyedConnection(socket, endpoint, endpoint.psk);
+  const { pin, servername, psk: _no, ...settings } = endpoint.tls ?? {};
   const name = servername ?? endpoint.host;
   const isName = originals.net.isIP(name) === 0;
   const expected = pin === undefined ? undefined : fingerprint(pin);
@@ -44,6 +54,21 @@ export function secureConnection(socket: Socket, endpoint: HostEndpoint): TLSSoc
   secure.on('error', () => undefined);
   if (expected !== undefined)
     secure.prependOnceListener('secureConnect', () => checkPin(secure, expected));
+  return secure;
+}
+
+function keyedConnection(socket: Socket, { host }: HostEndpoint, key: string): TLSSocket {
+  const psk = Buffer.from(key, 'hex');
+  const secure = originals.tls.connect({
+    ...BY_KEY,
+    socket,
+    host,
+    pskCallback: () => ({ psk, identity: IDENTITY }),
+    // There is no certificate to look at: who knows the key is the agent.
+    checkServerIdentity: () => undefined,
+  });
+  socket.on('error', (error) => secure.destroy(error));
+  secure.on('error', () => undefined);
   return secure;
 }
 
@@ -87,7 +112,8 @@ export function certificateOf(socket: Socket): PeerCertificate | undefined {
 }
 
 /** For node:tls and node:https. Throws ERR_ELSEWHERE_ARGUMENT where something is missing. */
-export function serverSettings(options: TlsServerOptions | undefined): TlsOptions {
+export function serverSettings(options: TlsServerOptions | undefined, psk?: Buffer): TlsOptions {
+  if (options?.psk === true && psk !== undefined) return keyedSettings(options, psk);
   if (options?.cert === undefined || options.key === undefined)
     throw new ElsewhereError(
       'ERR_ELSEWHERE_ARGUMENT',
@@ -104,6 +130,19 @@ export function serverSettings(options: TlsServerOptions | undefined): TlsOption
     requestCert,
     rejectUnauthorized: requestCert,
     minVersion: 'TLSv1.2',
+    handshakeTimeout: HANDSHAKE_TIMEOUT,
+  };
+}
+
+function keyedSettings(options: TlsServerOptions, psk: Buffer): TlsOptions {
+  if (options.cert !== undefined || options.ca !== undefined)
+    throw new ElsewhereError(
+      'ERR_ELSEWHERE_ARGUMENT',
+      'tls: { psk: true } is in place of certificates: leave cert, key and ca out',
+    );
+  return {
+    ...BY_KEY,
+    pskCallback: (_socket, identity) => (identity === IDENTITY ? psk : null),
     handshakeTimeout: HANDSHAKE_TIMEOUT,
   };
 }
@@ -154,6 +193,13 @@ export function reportFailures(
 
 const UNTRUSTED =
   'its certificate is not signed by an authority that this side trusts; give tls.ca, or tls.pin for a self-signed one';
+
+/** The agent's alert says that our key is not its own; its code differs with OpenSSL's release, and with who writes first. */
+export function wrongKey(error: Error): string | undefined {
+  return /alert (?:illegal parameter|decrypt error)/.test(error.message)
+    ? 'with tls.psk both sides must know the same token, and it knows another one'
+    : undefined;
+}
 
 /** Why a link could not be made secure, by the code of Node's error, as the user should be told. */
 export const TLS_REASONS: Readonly<Record<string, string>> = {

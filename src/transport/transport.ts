@@ -79,6 +79,11 @@ export interface TlsClientOptions {
    * this very certificate and no other is believed, whoever signed it and whatever name and date it bears.
    */
   readonly pin?: string;
+  /**
+   * The agent has no certificate: it is who knows the token, and so are we (TLS 1.3 with a pre-shared key made of it).
+   * The agent must say so too. Default false.
+   */
+  readonly psk?: boolean;
   /** false: any certificate is believed, so that whoever is on the way can read and change everything. Default true. */
   readonly rejectUnauthorized?: boolean;
   /** The name that the certificate must be for. Default: the host of the URL. */
@@ -127,6 +132,8 @@ export interface HostEndpoint {
   readonly tls?: TlsClientOptions;
   /** The address is that of a relay (relay: and relays:), where the agent is known by this name. */
   readonly relay?: { readonly name: string; readonly token: string };
+  /** In hex, where TLS is by a pre-shared key. */
+  readonly psk?: string;
 }
 
 export type RelayedEndpoint = HostEndpoint & { readonly relay: NonNullable<HostEndpoint['relay']> };

@@ -27,7 +27,7 @@ export function wsServer(endpoint: Endpoint, options: ListenOptions): Server {
     keepAliveTimeout: 1,
   };
   const server = isSecure(endpoint)
-    ? originals.https.createServer({ ...settings, ...serverSettings(options.tls) })
+    ? originals.https.createServer({ ...settings, ...serverSettings(options.tls, options.psk) })
     : originals.http.createServer(settings);
   if (isSecure(endpoint)) reportFailures(server, options.refused);
   const upgrader = new WebSocketServer({ ...WS_OPTIONS, noServer: true, clientTracking: false });

@@ -23,7 +23,7 @@ class Calc extends Service {
 }
 
 test.before(async () => {
-  registry = await serveRegistry({ lease: 300 });
+  registry = await serveRegistry({ lease: 1500 });
 });
 test.after(() => registry.close());
 
@@ -118,7 +118,7 @@ test('an entry that is not renewed is forgotten; a dead address is passed over',
   assert.equal(await conn.root.add(2, 2), 4);
   await conn.close();
   assert.equal((await discover('OLD', choice)).length, 2);
-  await new Promise((resolve) => setTimeout(resolve, 350));
+  await new Promise((resolve) => setTimeout(resolve, 1700));
   assert.deepEqual(
     (await discover('OLD', choice)).map(({ url }) => url),
     [live.url],

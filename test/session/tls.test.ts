@@ -1,10 +1,13 @@
 // Who is believed, and who is not, over tls: and wss:.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { connect as connectSocket } from 'node:net';
+import { join } from 'node:path';
 import { connect, type ServeOptions, type Server, serve } from '../../src/index.ts';
 import { connectBlocking } from '../../src/service/connect.ts';
-import { startAgent } from '../kit/agent.ts';
+import { repository, startAgent } from '../kit/agent.ts';
 import * as certificates from '../kit/certificates.ts';
 import { suite } from '../kit/suite.ts';
 
@@ -121,6 +124,38 @@ for (const scheme of ['tls', 'wss'] as const) {
       });
     }));
 }
+
+for (const scheme of ['tls', 'wss'] as const)
+  test(`${scheme}: the token in place of certificates`, () =>
+    serving(
+      { listen: `${scheme}://127.0.0.1:0`, tls: { psk: true } },
+      async ({ url }, refusals) => {
+        const conn = await connect(url, { tls: { psk: true } });
+        assert.equal(await conn.eval('1 + 1'), 2);
+        await conn.close();
+        await assert.rejects(connect(url, { token: 'some other token', tls: { psk: true } }), {
+          code: 'ERR_ELSEWHERE_CONNECT',
+          message: /both sides must know the same token/,
+        });
+        await assert.rejects(connect(url), { code: 'ERR_ELSEWHERE_CONNECT' });
+        assert.equal(refusals.length, 2);
+      },
+    ));
+
+test('tls: an agent of another process by its token, blocking calls too', async () => {
+  const program = `
+    const { serve } = await import(${JSON.stringify(join(repository, 'dist', 'index.js'))});
+    const server = await serve({ listen: 'tls://127.0.0.1:0', tls: { psk: true } });
+    console.log(server.url);`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  const conn = await connect(String(line).trim(), { tls: { psk: true } });
+  assert.equal(conn.sync.global.process.pid, child.pid);
+  await conn.close();
+  child.kill();
+});
 
 test('what cannot be meant is refused at once', async () => {
   await assert.rejects(connect('ws://127.0.0.1:1/#token', { tls: { pin: pinOf(agent) } }), {
