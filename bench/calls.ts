@@ -9,12 +9,12 @@ import type { CapnwebApi } from './peers/capnweb.ts';
 import type { Contestant } from './rounds.ts';
 import type { Stage } from './stage.ts';
 
-const IN_FLIGHT = 1000;
+export const IN_FLIGHT = 1000;
 
 /** One call; `done` is called when its answer is there. */
 type Call = (done: () => void) => void;
 
-interface Caller {
+export interface Caller {
   readonly name: string;
   readonly call: Call;
   readonly pids: readonly number[];
@@ -67,7 +67,11 @@ async function both(run: Run, what: string, callers: readonly Caller[]): Promise
   });
 }
 
-function contestant({ name, call, pids }: Caller, ops: number, inFlight: number): Contestant {
+export function contestant(
+  { name, call, pids }: Caller,
+  ops: number,
+  inFlight: number,
+): Contestant {
   return { name, ops, pids, run: () => keepInFlight(call, ops, inFlight) };
 }
 
@@ -88,7 +92,7 @@ function keepInFlight(call: Call, total: number, inFlight: number): Promise<void
   });
 }
 
-async function wsEcho(stage: Stage): Promise<Caller> {
+export async function wsEcho(stage: Stage): Promise<Caller> {
   const { ready, pid } = await stage.peer<number>('ws-echo');
   const socket = await dial(stage, ready);
   const waiting: (() => void)[] = [];
@@ -107,7 +111,7 @@ async function wsEcho(stage: Stage): Promise<Caller> {
   return { name: 'raw ws echo', call, pids: [pid], many: 10_000 };
 }
 
-async function capnweb(stage: Stage): Promise<Caller> {
+export async function capnweb(stage: Stage): Promise<Caller & { api: RpcStub<CapnwebApi> }> {
   const { ready, pid } = await stage.peer<number>('capnweb');
   const socket = await dial(stage, ready);
   // Node 20 has no WebSocket of its own, of which capnweb wants the constants.
@@ -117,17 +121,17 @@ async function capnweb(stage: Stage): Promise<Caller> {
   );
   stage.defer(() => api[Symbol.dispose]());
   const call: Call = (done) => void api.ping().then(done);
-  return { name: 'capnweb', call, pids: [pid], many: 4000 };
+  return { name: 'capnweb', call, pids: [pid], many: 4000, api };
 }
 
-async function dial(stage: Stage, port: number): Promise<WebSocket> {
+export async function dial(stage: Stage, port: number): Promise<WebSocket> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}`, { perMessageDeflate: false });
   stage.defer(() => socket.terminate());
   await once(socket, 'open');
   return socket;
 }
 
-function request({ channel }: Connection): Call {
+export function request({ channel }: Connection): Call {
   return (done) => void channel.request('session.ping', [], done);
 }
 

@@ -3,6 +3,7 @@ import { arch, cpus, platform } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Benchmark, Run } from './benchmark.ts';
 import { calls } from './calls.ts';
+import { connection } from './connection.ts';
 import { files } from './files.ts';
 import { objects } from './objects.ts';
 import { outside } from './outside.ts';
@@ -12,7 +13,15 @@ import { sockets } from './sockets.ts';
 import { Stage } from './stage.ts';
 import { sync } from './sync.ts';
 
-const benchmarks: readonly Benchmark[] = [calls, objects, files, sockets, outside, sync];
+const benchmarks: readonly Benchmark[] = [
+  connection,
+  calls,
+  objects,
+  files,
+  sockets,
+  outside,
+  sync,
+];
 
 const HELP = `npm run bench -- [NAME...] [--rounds N] [--scale F] [--json]
 

@@ -7,13 +7,13 @@ import type { Contestant } from './rounds.ts';
 import { startSshd } from './sshd.ts';
 
 /** One way to the target. */
-interface Way {
+export interface Way {
   readonly name: string;
   readonly pids: readonly number[];
   dial(): Promise<Socket>;
 }
 
-type Work = (way: Way) => Promise<void>;
+export type Work = (way: Way) => Promise<void>;
 
 export const sockets: Benchmark = {
   name: 'sockets',
@@ -70,13 +70,13 @@ async function allWays({ stage, note }: Run, port: number, target: number): Prom
   return ways;
 }
 
-async function dial(port: number): Promise<Socket> {
+export async function dial(port: number): Promise<Socket> {
   const socket = connect({ host: '127.0.0.1', port, noDelay: true });
   await once(socket, 'connect');
   return socket;
 }
 
-async function echo(way: Way, times: number): Promise<void> {
+export async function echo(way: Way, times: number): Promise<void> {
   const socket = await way.dial();
   await new Promise<void>((resolve, reject) => {
     let left = times;
@@ -91,7 +91,7 @@ async function echo(way: Way, times: number): Promise<void> {
   await ended(socket);
 }
 
-async function upload(way: Way, size: number): Promise<void> {
+export async function upload(way: Way, size: number): Promise<void> {
   const socket = await way.dial();
   const block = Buffer.alloc(64 * 1024, 7);
   const counted = once(socket, 'data');
@@ -104,7 +104,7 @@ async function upload(way: Way, size: number): Promise<void> {
   await ended(socket);
 }
 
-async function download(way: Way, size: number): Promise<void> {
+export async function download(way: Way, size: number): Promise<void> {
   const socket = await way.dial();
   await new Promise<void>((resolve, reject) => {
     let left = size;
@@ -118,7 +118,7 @@ async function download(way: Way, size: number): Promise<void> {
   await ended(socket);
 }
 
-async function connectOften(way: Way, times: number): Promise<void> {
+export async function connectOften(way: Way, times: number): Promise<void> {
   for (let i = 0; i < times; i++) {
     const socket = await way.dial();
     socket.write('e');

@@ -27,7 +27,7 @@ export const sync: Benchmark = {
   },
 };
 
-function awaited(connection: Connection, ops: number): Promise<void> {
+export function awaited(connection: Connection, ops: number): Promise<void> {
   return withRemote(connection, () => localAwaited(ops));
 }
 
@@ -35,7 +35,7 @@ async function localAwaited(ops: number): Promise<void> {
   for (let i = 0; i < ops; i++) await fs.promises.stat(PATH);
 }
 
-function blocking(connection: Connection, ops: number): void {
+export function blocking(connection: Connection, ops: number): void {
   withRemote(connection, () => local(ops));
 }
 

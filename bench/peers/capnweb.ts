@@ -5,6 +5,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 
 export interface CapnwebApi {
   ping(): number;
+  echo(bytes: Uint8Array): Uint8Array;
   add(a: number, b: number): number;
   callback(call: (x: number) => number | Promise<number>, x: number): Promise<number>;
   records(n: number): { id: number; name: string }[];
@@ -36,6 +37,9 @@ class Api extends RpcTarget implements CapnwebApi {
   }
   ping(): number {
     return 1;
+  }
+  echo(bytes: Uint8Array): Uint8Array {
+    return bytes;
   }
   add(a: number, b: number): number {
     return a + b;
