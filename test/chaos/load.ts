@@ -154,7 +154,7 @@ export class Load {
       const line = this.blocking++;
       lines.push(line);
       withRemote(this.conn, { except: ['stdio'] }, () => fs.appendFileSync('log', `${line}\n`));
-      await sleep(300);
+      await sleep(1000);
     }
     const log = fs.readFileSync(join(this.#folder, 'log'), 'utf8');
     assert.deepEqual(log.trimEnd().split('\n').map(Number), lines, 'blocking calls, in order');

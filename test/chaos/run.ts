@@ -41,8 +41,8 @@ export interface Figures {
 }
 
 const HEARTBEAT = 200;
-/** Mean life of a link in milliseconds. */
-const LIFE = 150;
+/** Mean life of a link in milliseconds; what passes over it ends most of them sooner, so that a busy machine gets on too. */
+const LIFE = 600;
 const program = fileURLToPath(new URL('./agent.js', import.meta.url));
 const replay = watchReplay();
 
