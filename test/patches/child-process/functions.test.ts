@@ -85,9 +85,10 @@ test('a pipe that is another child’s stdio can be used here later', async () =
   await twice.same(async () => {
     const first = childProcess.spawn('cat', { stdio: ['pipe', 'pipe', 'inherit'] });
     const head = childProcess.spawn('head', ['-n1'], { stdio: [first.stdout, 'pipe', 'inherit'] });
+    const exit = once(head, 'exit');
     first.stdin.write('hello\n');
     const said = [String((await once(head.stdout as Readable, 'data'))[0])];
-    await once(head, 'exit');
+    await exit;
     first.stdin.end('world\n');
     first.stdout.resume();
     said.push(String((await once(first.stdout, 'data'))[0]));
