@@ -82,7 +82,8 @@ test('servers and datagram sockets neither', async () => {
   assert.throws(
     () =>
       spawn(process.execPath, ['-e', '0'], { stdio: ['ignore', far.server as never, 'ignore'] }),
-    { code: 'ERR_ELSEWHERE_UNSUPPORTED' },
+    // Node takes no server there itself, and 26 says so before us.
+    { code: /^ERR_(ELSEWHERE_UNSUPPORTED|INVALID_ARG_VALUE)$/ },
   );
   child.send('nothing more');
   await once(child, 'exit');
