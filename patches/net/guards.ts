@@ -13,6 +13,7 @@ type Method = (...args: unknown[]) => unknown;
 export function installGuards(installation: Installation): void {
   guardSend(installation);
   guardSpawn(installation);
+  guardTransfer(installation);
 }
 
 /** `child.send(message, socket)` would hang: the native half finds no descriptor to send. */
@@ -68,6 +69,24 @@ function stdioOf(
   return (
     typeof first === 'object' && first !== null ? (first as { stdio?: unknown }).stdio : args[4]
   ) as readonly { handle?: unknown; fd?: unknown }[] | undefined;
+}
+
+/** Node 26 moves sockets and servers to workers by their handles: it would take a remote one from its owner, and then fail. */
+function guardTransfer({ context }: Installation): void {
+  for (const prototype of [net.Socket.prototype, net.Server.prototype] as unknown[] as Record<
+    symbol,
+    Method
+  >[]) {
+    const list = Object.getOwnPropertySymbols(prototype).find(
+      ({ description }) => description === 'messaging_transfer_list_symbol',
+    );
+    const original = list === undefined ? undefined : prototype[list];
+    if (list === undefined || original === undefined) continue;
+    context.replace(prototype, list, function transferList(this: object, ...args: unknown[]) {
+      if (isRemote(Reflect.get(this, '_handle'))) throw unsupported('moved to another thread');
+      return Reflect.apply(original, this, args);
+    });
+  }
 }
 
 function unsupported(what: string): ElsewhereError {
