@@ -83,8 +83,11 @@ test('200 interleaved scopes never touch the wrong side', async () => {
           .on('error', reject);
       }),
     socket: async (_name, side) => {
-      const [data] = await once(dial(linePort, '127.0.0.1').setEncoding('utf8'), 'data');
+      const socket = dial(linePort, '127.0.0.1').setEncoding('utf8');
+      const [data] = await once(socket, 'data');
       claim(side, String(data).trim());
+      // One that is still open when its connection closes is reset, with nobody to hear of it.
+      socket.destroy();
     },
     pause: () => sleep(1),
   };
