@@ -1,7 +1,8 @@
 /** Any value that structured clone keeps comes back the same from the far side. */
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import { inspect } from 'node:util';
 import { type Connection, connectPair, type Server } from '../../src/index.ts';
+import { fc } from '../kit/random.ts';
 import { suite } from '../kit/suite.ts';
 
 const test = suite('objects/round-trip', { limit: 30_000 });
@@ -35,7 +36,9 @@ const data = fc
     maxDepth: 4,
     key: fc.string().filter((key) => key !== '__proto__'),
   })
-  .map((value) => structuredClone(value));
+  .map((value) => structuredClone(value))
+  // Node 20 holds an invalid date for different from every other.
+  .filter((value) => !inspect(value, { depth: null }).includes('Invalid Date'));
 
 test('data of all kinds', () =>
   fc.assert(
@@ -87,6 +90,11 @@ test('numbers to the bit, errors with what they carry', async () => {
   assert.ok(back.errors[0] instanceof RangeError);
   assert.deepStrictEqual((back.cause as typeof cause).at, new Date(5));
   assert.equal(back.errors[0].cause, back.cause);
+});
+
+test('an invalid date stays one', async () => {
+  const [date] = (await echo([new Date(Number.NaN)])) as [Date];
+  assert.ok(date instanceof Date && Number.isNaN(date.getTime()));
 });
 
 test.run();
