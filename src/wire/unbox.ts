@@ -255,8 +255,10 @@ function asBuffer(bytes: Uint8Array): Buffer {
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Views need memory of their own: aligned, and not shared with other values. */
+/** Views need memory of their own: aligned, and not shared with other values. That of an attachment is nobody else's. */
 function ownBuffer(bytes: Buffer): ArrayBuffer {
+  if (bytes.length > Limit.INLINE_BYTES && bytes.length === bytes.buffer.byteLength)
+    return bytes.buffer as ArrayBuffer;
   const copy = new ArrayBuffer(bytes.length);
   new Uint8Array(copy).set(bytes);
   return copy;
