@@ -22,30 +22,34 @@ const lentUntilSent = new WeakSet<ArrayBuffer>();
 
 /** Bytes with any content, to be written in full. They are the caller's for good, unless it gives them back. */
 export function lend(length: number): Buffer {
-  if (length < MIN) return Buffer.allocUnsafeSlow(length);
-  const memory = take(length);
-  lent.add(memory);
-  return Buffer.from(memory);
+  return lendOf(lent, length);
 }
 
 /** Nobody may use these bytes any more, whole or in part. Nothing happens if they were not lent. */
 export function giveBack(bytes: Uint8Array): void {
-  const memory = bytes.buffer as ArrayBuffer;
-  if (lent.delete(memory)) keep(memory);
+  settle(lent, bytes);
 }
 
 /** As `lend`, for bytes that are handed to a lane: they are given back when the peer has them. */
 export function lendUntilSent(length: number): Buffer {
-  if (length < MIN) return Buffer.allocUnsafeSlow(length);
-  const memory = take(length);
-  lentUntilSent.add(memory);
-  return Buffer.from(memory);
+  return lendOf(lentUntilSent, length);
 }
 
 /** The peer has these bytes. */
 export function sent(bytes: Uint8Array): void {
+  settle(lentUntilSent, bytes);
+}
+
+function lendOf(loans: WeakSet<ArrayBuffer>, length: number): Buffer {
+  if (length < MIN) return Buffer.allocUnsafeSlow(length);
+  const memory = take(length);
+  loans.add(memory);
+  return Buffer.from(memory);
+}
+
+function settle(loans: WeakSet<ArrayBuffer>, bytes: Uint8Array): void {
   const memory = bytes.buffer as ArrayBuffer;
-  if (lentUntilSent.delete(memory)) keep(memory);
+  if (loans.delete(memory)) keep(memory);
 }
 
 function take(length: number): ArrayBuffer {

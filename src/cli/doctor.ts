@@ -31,13 +31,14 @@ export const doctorCommand: Command = {
     const given = agentUrl(positionals[0]);
     let step = 'registry';
     try {
-      const url = await locate(given, tokenOption(values['token-file']));
+      const token = tokenOption(values['token-file']);
+      const url = await locate(given, token);
       if (url !== given) good('registry', `${given} is there`);
       step = 'address';
       const endpoint = parseEndpoint(url, 'connect');
       good('address', formatUrl(endpoint, undefined));
       step = 'link';
-      const conn = await connect(url, tokenOption(values['token-file']));
+      const conn = await connect(url, token);
       goodLink(endpoint, conn);
       step = 'round trip';
       await goodRoundTrips(conn);
