@@ -36,6 +36,7 @@ export function ask(
   const { signal, timeout } = limits ?? {};
   signal?.throwIfAborted();
   let over = false;
+  const began = performance.now();
   const end = (): void => {
     over = true;
     clearTimeout(timer);
@@ -51,7 +52,8 @@ export function ask(
   const answered: Done = (error, value) => {
     if (!over) {
       end();
-      done(error, value);
+      if (error !== null && passed(began, timeout)) gaveUp(tooLate(timeout));
+      else done(error, value);
     } else if (error === null) late(value);
   };
   const id = port.request(method, args, answered, timeout);
@@ -68,6 +70,14 @@ export function checkedLimits(limits: Limits): Limits {
   if (timeout !== undefined && !(Number.isFinite(timeout) && timeout > 0))
     throw new TypeError('timeout must be a number of milliseconds above 0');
   return limits;
+}
+
+/**
+ * What fails after the deadline failed by it: the far side, which keeps it too, may be the first to say so. Timers count
+ * whole milliseconds.
+ */
+function passed(began: number, timeout: number | undefined): timeout is number {
+  return timeout !== undefined && performance.now() - began >= timeout - 1;
 }
 
 function tooLate(timeout: number): ElsewhereError {

@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type FileResult, runFile } from './run-file.ts';
 import { suite } from './suite.ts';
@@ -144,10 +147,20 @@ test('started by hand, a file tells by its exit code', () => {
   assert.deepEqual(['passes', 'skips'].map(status), [0, 0]);
 });
 
-async function runner(...names: string[]): Promise<{ code: number; lines: string[] }> {
+interface Run {
+  readonly code: number;
+  readonly lines: string[];
+}
+
+function runner(...names: string[]): Promise<Run> {
+  return runnerWith({}, ...names);
+}
+
+async function runnerWith(env: NodeJS.ProcessEnv, ...names: string[]): Promise<Run> {
   const run = fileURLToPath(new URL(`./run${extension}`, import.meta.url));
+  const surroundings = { ...process.env, ELSEWHERE_TEST_AGAIN: '0', ...env };
   return new Promise((resolve) => {
-    execFile(process.execPath, [run, ...names], (error, stdout) => {
+    execFile(process.execPath, [run, ...names], { env: surroundings }, (error, stdout) => {
       resolve({ code: Number(error?.code ?? 0), lines: stdout.split('\n') });
     });
   });
@@ -168,6 +181,19 @@ test('the runner shows a failure whose test had taken the output away, and no ou
   const { lines } = await runner(file('output-lost'), file('passes'));
   assert.ok(lines.some((line) => line.includes('said nowhere')));
   assert.ok(!lines.some((line) => line.includes('Total:     2')));
+});
+
+test('told so, the runner runs a few failed files once more, and shows both runs', async () => {
+  const FAILED_ONCE = join(mkdtempSync(join(tmpdir(), 'again-')), 'marker');
+  const env = { ELSEWHERE_TEST_AGAIN: '1', FAILED_ONCE };
+  const good = await runnerWith(env, file('fails-once'), file('passes'));
+  assert.deepEqual([good.code, ...good.lines.slice(-2)], [0, '3 passed, 0 failed', '']);
+  assert.ok(good.lines.some((line) => line.includes('the machine was busy')));
+  const bad = await runnerWith(env, file('fails'));
+  assert.deepEqual([bad.code, ...bad.lines.slice(-2)], [1, '1 passed, 1 failed', '']);
+  rmSync(FAILED_ONCE);
+  const many = await runnerWith(env, file('fails-once'), file('fails'));
+  assert.deepEqual([many.code, ...many.lines.slice(-2)], [1, '1 passed, 2 failed', '']);
 });
 
 test.run();

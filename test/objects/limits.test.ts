@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { type Connection, connect, timed, within } from '../../src/index.ts';
+import { type Connection, connect, type ElsewhereError, timed, within } from '../../src/index.ts';
+import { type Asking, ask } from '../../src/objects/limits.ts';
 import { ObjectSession } from '../../src/objects/session.ts';
 import { call, connectedPeers, type Peers } from '../connection/peers.ts';
 import { startAgent, type TestAgent } from '../kit/agent.ts';
@@ -72,6 +73,30 @@ test('a deadline is kept on both sides', async () => {
     maybeExecuted: true,
   });
   assert.match(String(await stopped()), /^(?:Timeout|Abort)Error$/);
+});
+
+test('a deadline that the far side is the first to notice is the same error', async () => {
+  const began = performance.now();
+  const failed = await new Promise((resolve) => {
+    const port: Asking = {
+      request: (_method, _args, done) => {
+        setImmediate(() => {
+          while (performance.now() - began < 40);
+          done(new DOMException('The caller gave this operation 20 ms', 'TimeoutError'));
+        });
+        return 1;
+      },
+      cancel: () => {},
+      hold: () => {},
+      release: () => {},
+    };
+    ask(port, { timeout: 20 }, 'work', [], {
+      done: (error) => resolve(error),
+      gaveUp: resolve,
+      late: () => {},
+    });
+  });
+  assert.equal((failed as ElsewhereError).code, 'ERR_ELSEWHERE_TIMEOUT');
 });
 
 test('the far side keeps a deadline by itself', async () => {
