@@ -133,8 +133,9 @@ const SWITCHES = [
 function copyOptions(given: unknown = {}): CopyOptions | undefined {
   if (typeof given !== 'object' || given === null || 'filter' in given) return undefined;
   const options = given as Record<string, unknown>;
+  // Node refuses an option that is there and undefined.
   const isSwitch = (name: string): boolean =>
-    ['undefined', 'boolean'].includes(typeof options[name]);
+    !(name in options) || typeof options[name] === 'boolean';
   if (![...SWITCHES, 'force'].every(isSwitch) || options['errorOnExist'] === true) return undefined;
   const mode = options['mode'] ?? 0;
   if (!Number.isInteger(mode) || (mode as number) < 0 || (mode as number) > 7) return undefined;

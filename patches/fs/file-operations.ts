@@ -55,9 +55,9 @@ function notOpen({ syscall }: FileOperation): Error {
   return systemError({ code: 'EBADF', syscall });
 }
 
-/** The current position is -1 on the wire; Node says null or undefined for writes. */
+/** The current position is -1 on the wire. Node says null or undefined, and takes what is no safe integer as such. */
 function positionOf(value: unknown): number | bigint {
-  return typeof value === 'number' || typeof value === 'bigint' ? value : -1;
+  return typeof value === 'bigint' || Number.isSafeInteger(value) ? (value as number | bigint) : -1;
 }
 
 /** What the binding's `read` and `writeBuffer` are given. */
@@ -77,6 +77,7 @@ function* read(file: FarFile, { args, form }: Call): Work<number> {
 
 function* readBuffers(file: FarFile, { args, form }: Call): Work<number> {
   const views = (args[1] as ArrayBufferView[]).map(bytesOf);
+  if (views.length === 0) throw systemError({ code: 'EINVAL', syscall: 'read' });
   const all = new Uint8Array(views.reduce((total, view) => total + view.length, 0));
   const length = yield* readBytes(file, all, positionOf(args[2]), form !== 'sync');
   let at = 0;

@@ -75,6 +75,17 @@ const STRINGS: Readonly<Record<string, number>> = {
 /** 'xw', 'sr+' and the like mean the same with the letters the other way round. */
 const SWAPPED = /^([xs])([rwa])/;
 
+/** Modes of `access` and `copyFile` that Node takes: it drops what follows the point. */
+export function isSmallMode(mode: unknown): boolean {
+  return (
+    mode === undefined || mode === null || (typeof mode === 'number' && mode >= 0 && mode <= 7)
+  );
+}
+
+export function smallMode(mode: unknown): number {
+  return Math.trunc((mode as number | null | undefined) ?? 0);
+}
+
 /** The number of a flag string that Node has validated already. */
 export function flagNumber(flags: unknown): number {
   if (typeof flags === 'number') return flags;

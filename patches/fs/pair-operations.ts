@@ -5,6 +5,7 @@ import { copyAcross } from './copy-across.ts';
 import { stepAcross } from './copy-steps.ts';
 import type { Call, Operation } from './dispatch.ts';
 import { systemError } from './errors.ts';
+import { isSmallMode, smallMode } from './flags.ts';
 import { isLoading } from './loader.ts';
 import { noteChange } from './open-ahead.ts';
 import { planned } from './path-operations.ts';
@@ -57,11 +58,8 @@ export function pairOperations(context: FsContext): PairOperation[] {
     { name: 'link', work: (from, to) => ask('link', from.path, to.path) },
     {
       name: 'copyFile',
-      accepts: ([, , mode]) =>
-        mode === undefined ||
-        (Number.isInteger(mode) && (mode as number) >= 0 && (mode as number) <= 7),
-      work: (from, to, { args }) =>
-        ask('copyFile', from.path, to.path, (args[2] as number | undefined) ?? 0),
+      accepts: ([, , mode]) => isSmallMode(mode),
+      work: (from, to, { args }) => ask('copyFile', from.path, to.path, smallMode(args[2])),
       across: (from, to, { args }) => copyAcross(context, { from, to, args }),
     },
     ...copySteps(),

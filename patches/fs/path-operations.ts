@@ -5,6 +5,7 @@ import { type FsBinding, NEVER, REQUEST_INDEX } from './binding.ts';
 import { creationMode } from './creation.ts';
 import type { Call, Operation } from './dispatch.ts';
 import { hasCode } from './errors.ts';
+import { isSmallMode, smallMode } from './flags.ts';
 import { isLoaderCall, isLoading } from './loader.ts';
 import { noteChange } from './open-ahead.ts';
 import { emptyAsDirectory, isPath, type RemotePath, remotePath, withoutPrefix } from './paths.ts';
@@ -65,9 +66,6 @@ export function planned(
     return { target: context.target() as FsTarget, shown, work: failing(error) };
   }
 }
-
-const isMode = (mode: unknown): boolean =>
-  mode === undefined || (Number.isInteger(mode) && (mode as number) >= 0 && (mode as number) <= 7);
 
 type Kind = 'stat' | 'lstat';
 
@@ -133,8 +131,8 @@ export function pathOperations(binding: FsBinding): PathOperation[] {
     {
       name: 'access',
       reads: true,
-      accepts: ([, mode]) => isMode(mode),
-      work: ({ path }, { args }) => ask('access', path, (args[1] as number | undefined) ?? 0),
+      accepts: ([, mode]) => isSmallMode(mode),
+      work: ({ path }, { args }) => ask('access', path, smallMode(args[1])),
     },
     {
       name: 'existsSync',

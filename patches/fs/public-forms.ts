@@ -53,6 +53,7 @@ export function callbackForm(
       if (task === undefined) return original.apply(this, args);
       withCallback(task, (error, value) => {
         if (error !== undefined) (callback as PublicFunction)(error);
+        else if (value === undefined) (callback as PublicFunction)(null);
         else (callback as PublicFunction)(null, value);
       });
       return undefined;
@@ -74,10 +75,9 @@ export function promiseForm(
 export function encodingOf(options: unknown): string | undefined {
   if (options === undefined || options === null) return 'utf8';
   if (typeof options !== 'string' && typeof options !== 'object') return undefined;
-  const encoding =
-    typeof options === 'string'
-      ? options
-      : ((options as { encoding?: unknown }).encoding ?? 'utf8');
+  const given =
+    typeof options === 'string' ? options : (options as { encoding?: unknown }).encoding;
+  const encoding = given || 'utf8';
   if (typeof encoding !== 'string') return undefined;
   return encoding === 'buffer' || Buffer.isEncoding(encoding) ? encoding : undefined;
 }

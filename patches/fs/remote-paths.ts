@@ -59,7 +59,8 @@ export const lookHandlers: Handlers<Looks> = {
 };
 
 /** Node's own conversion takes a negative number for now, but a string as it is. */
-const seconds = (time: number): string => String(time);
+const seconds = (time: number): string | Date =>
+  Number.isNaN(time) ? new Date(Number.NaN) : String(time);
 
 const LINK_TYPES = ['file', 'dir', 'junction'] as const;
 

@@ -103,17 +103,13 @@ function removeTask(context: FsContext): TaskOf {
     changes: true,
     work: (path, given, options) => {
       if (typeof options !== 'object' || options === null) return undefined;
-      const {
-        recursive,
-        force = false,
-        maxRetries = 0,
-        retryDelay = 100,
-      } = options as fs.RmOptions;
+      // Node refuses an option that is there and undefined.
+      const { recursive, force, maxRetries, retryDelay } = { ...REMOVAL, ...options };
       if (
         recursive !== true ||
         typeof force !== 'boolean' ||
-        !isCount(maxRetries) ||
-        !isCount(retryDelay)
+        !isCount(maxRetries, 2 ** 32) ||
+        !isCount(retryDelay, 2 ** 31)
       )
         return undefined;
       return remove(path, given, { force, maxRetries, retryDelay });
@@ -121,8 +117,10 @@ function removeTask(context: FsContext): TaskOf {
   });
 }
 
-const isCount = (value: unknown): value is number =>
-  Number.isInteger(value) && (value as number) >= 0;
+const REMOVAL = { recursive: false, force: false, maxRetries: 0, retryDelay: 100 };
+
+const isCount = (value: unknown, limit: number): value is number =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) < limit;
 
 function* remove(
   path: RemotePath,

@@ -27,13 +27,14 @@ export function fileSystemArray(
 export function decodeName(bytes: Uint8Array, encoding: unknown): string | Buffer {
   const buffer = asBuffer(bytes);
   if (encoding === 'buffer') return buffer;
-  return buffer.toString((encoding ?? 'utf8') as BufferEncoding);
+  // Node takes the empty string, and others that are as good as nothing, for no encoding.
+  return buffer.toString((encoding || 'utf8') as BufferEncoding);
 }
 
 /** Names that travel separated by NUL, which no name contains. */
 export function decodeNames(names: Uint8Array, encoding: unknown): (string | Buffer)[] {
   if (names.length === 0) return [];
-  if (encoding === undefined || encoding === 'utf8' || encoding === 'utf-8') {
+  if (!encoding || encoding === 'utf8' || encoding === 'utf-8') {
     return decodeName(names, 'utf8').toString().split('\0');
   }
   const list: (string | Buffer)[] = [];

@@ -32,11 +32,15 @@ export class Twice {
 
   /** The same on both sides. Returns it, as it was described for comparing. */
   async same(body: Body): Promise<unknown> {
-    this.#runs += 1;
-    const here = await this.#local(body);
-    const there = await this.#remote(body);
+    const { here, there } = await this.both(body);
     assert.deepStrictEqual(there, here);
     return here;
+  }
+
+  /** What it did on each side, as it was described for comparing. */
+  async both(body: Body): Promise<{ here: unknown; there: unknown }> {
+    this.#runs += 1;
+    return { here: await this.#local(body), there: await this.#remote(body) };
   }
 
   async #local(body: Body): Promise<unknown> {
@@ -92,6 +96,7 @@ export function describe(value: unknown, root: string): unknown {
   if (value instanceof Error) return describeError(value, root);
   if (ArrayBuffer.isView(value)) return describeBytes(value, root);
   if (value instanceof fs.Stats || isBigIntStats(value)) return describeStats(value);
+  if (value instanceof Map) return value;
   if (Array.isArray(value)) return value.map((item) => describe(item, root));
   return [
     value.constructor?.name ?? 'null',

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { withRemote } from '../../../src/index.ts';
 import { suite } from '../../kit/suite.ts';
-import { outcome, outcomeSync, Twice } from '../../kit/twice.ts';
+import { outcomeSync, Twice } from '../../kit/twice.ts';
+import { type AnyFunction, inAllForms } from './forms.ts';
 
 const test = suite('patches/fs/errors');
 let twice: Twice;
@@ -12,23 +13,7 @@ test.before(async () => {
 });
 test.after(() => twice.stop());
 
-type AnyFunction = (...args: unknown[]) => unknown;
 const table = fs as unknown as Record<string, AnyFunction>;
-const promises = fs.promises as unknown as Record<string, AnyFunction>;
-
-/** What one call does in each of the forms that Node has it in. */
-async function inAllForms(name: string, args: readonly unknown[]): Promise<unknown> {
-  const results: Record<string, unknown> = {};
-  const [blocking, later, promised] = [table[`${name}Sync`], table[name], promises[name]];
-  if (blocking !== undefined) results['sync'] = outcomeSync(() => blocking(...args));
-  if (later !== undefined)
-    results['callback'] = await new Promise((resolve) => {
-      const thrown = outcomeSync(() => later(...args, (...got: unknown[]) => resolve(got)));
-      if (thrown instanceof Error) resolve(['thrown', thrown]);
-    });
-  if (promised !== undefined) results['promise'] = await outcome(() => promised(...args));
-  return results;
-}
 
 function prepare(): void {
   fs.writeFileSync('f', 'content');
