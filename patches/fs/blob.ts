@@ -2,6 +2,8 @@
  * Blobs of far files. Node's own blob of a file reads when it is used and refuses once the file has changed. This one has
  * read when it was made, and refuses likewise: each use asks whether the file is still what it was.
  */
+import fs from 'node:fs';
+import { isElsewhereError } from '../../src/base/errors.ts';
 import type { FsTarget, WireStats } from './api.ts';
 import { promised } from './dispatch.ts';
 import type { RemotePath } from './paths.ts';
@@ -12,9 +14,21 @@ import { ask, type Work } from './work.ts';
 const WATCHED = [8, 12, 13] as const;
 
 export function* openBlob(path: RemotePath, flags: number, type: string): Work<Blob> {
-  const before = yield* ask('stat', path.path);
+  const before = yield* statOf(path);
   const bytes = yield* readWhole(path, flags);
   return fileBacked(new Blob([bytes], { type }), () => unchanged(path, before));
+}
+
+/** Until Node 26, which has a blocking form too, whatever is wrong with a file was one error. */
+function* statOf({ path }: RemotePath): Work<WireStats> {
+  try {
+    return yield* ask('stat', path);
+  } catch (error) {
+    const isOurs = isElsewhereError(error) || (error as Error).cause !== undefined;
+    if (isOurs || 'openAsBlobSync' in fs) throw error;
+    const code = 'ERR_INVALID_ARG_VALUE';
+    throw Object.assign(new TypeError('Unable to open file as blob'), { code });
+  }
 }
 
 /** Rejects with what Node's own blob rejects with. */

@@ -77,7 +77,7 @@ function isTexts(value: unknown): value is string[] {
 
 /** Where to start; undefined if there are options that Node itself should look at. */
 function plainDirectory(options: unknown = {}): string | undefined {
-  if (typeof options !== 'object' || options === null) return undefined;
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) return undefined;
   const { cwd, ...others } = options as Record<string, unknown>;
   if (Object.values(others).some((value) => value !== undefined && value !== false))
     return undefined;

@@ -56,7 +56,8 @@ function blobTask(context: FsContext): TaskOf {
     const type = (options as { type?: unknown } | null | undefined)?.type || '';
     if (given === undefined || isLoading() || options === null || typeof type !== 'string')
       return undefined;
-    if (options !== undefined && typeof options !== 'object') return undefined;
+    if (options !== undefined && (typeof options !== 'object' || Array.isArray(options)))
+      return undefined;
     const shown = { syscall: 'open', path: given };
     return planned(context, shown, () => {
       const path = remotePath(context, given, 'openAsBlob');

@@ -61,7 +61,8 @@ export function wholeWrite(
   const options = optionsOf(given);
   if (place === undefined || options === undefined) return undefined;
   if (options.flush || options.signal?.aborted === true) return undefined;
-  const encoding = options.encoding ?? 'utf8';
+  // What is as good as nothing is nothing to Node.
+  const encoding = options.encoding || 'utf8';
   if (typeof data === 'string') {
     if (data.length * 3 > MAX_PIECE || !Buffer.isEncoding(encoding)) return undefined;
   } else if (!ArrayBuffer.isView(data) || data.byteLength > MAX_PIECE) {
@@ -69,7 +70,7 @@ export function wholeWrite(
   }
   return {
     path: place,
-    flags: flagNumber(options.flag ?? flag),
+    flags: flagNumber(options.flag || flag),
     mode: modeNumber(options.mode),
     bytes: () =>
       typeof data === 'string' ? Buffer.from(data, encoding as BufferEncoding) : bytesOf(data),

@@ -19,7 +19,10 @@ export async function inAllForms(
 ): Promise<Forms> {
   const args = (): readonly unknown[] => (typeof given === 'function' ? given() : given);
   const results: Forms = {};
-  const [blocking, later, promised] = [table[`${name}Sync`], table[name], promises[name]];
+  const { [`${name}Sync`]: blocking, [name]: called } = table;
+  // One function of `fs` has no callback.
+  const later = name === 'openAsBlob' ? undefined : called;
+  const promised = promises[name] ?? (later === undefined ? called : undefined);
   if (blocking !== undefined) results['sync'] = await seen(outcomeSync(() => blocking(...args())));
   if (later !== undefined) results['callback'] = await withCallback(later, args(), seen);
   if (promised !== undefined)
