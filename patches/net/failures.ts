@@ -1,7 +1,8 @@
 /** Why a remote socket was not connected, and how that becomes the error that Node makes. */
 import { ElsewhereError } from '../../src/base/errors.ts';
-import type { Report } from './api.ts';
-import { isSystemCode } from './errno.ts';
+import { errnoOf } from '../../src/base/system-errors.ts';
+import type { Dial, Report } from './api.ts';
+import { addressError, isSystemCode } from './errno.ts';
 import type { Failure } from './inbox.ts';
 import type { Owner } from './link.ts';
 
@@ -36,4 +37,15 @@ export function giveCause(owner: Owner | undefined, cause: unknown): () => void 
 export function refusalCode(error: Error): string {
   const { code } = error as { code?: unknown };
   return typeof code === 'string' && isSystemCode(code) ? code : 'ENETUNREACH';
+}
+
+/** Node binds before it connects, and reports that apart. Among several attempts it would go on with the next: we can't. */
+export function bindError(
+  owner: Owner | undefined,
+  { localAddress, localPort = 0 }: Dial,
+  { syscall, code }: Failure,
+): Error | undefined {
+  if (syscall !== 'bind' || owner === undefined || localAddress === undefined) return undefined;
+  if (owner.autoSelectFamilyAttemptedAddresses !== undefined) return undefined;
+  return addressError(errnoOf(code), 'bind', localAddress, localPort);
 }

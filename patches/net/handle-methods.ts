@@ -14,16 +14,6 @@ export interface RemoteHandle extends NativeStream {
   readonly [LINK]: Link;
 }
 
-/** The methods through which `net.Socket` writes: (request, data, …). */
-export const WRITES: readonly string[] = [
-  'writeBuffer',
-  'writev',
-  'writeUtf8String',
-  'writeAsciiString',
-  'writeLatin1String',
-  'writeUcs2String',
-];
-
 function unsupported(): number {
   return errnoOf('ENOTSUP');
 }
@@ -60,7 +50,7 @@ export const common: object = {
     return 0;
   },
   onwrite(this: RemoteHandle, request: object, buffers: Uint8Array[]): number {
-    return this[LINK].write(request, buffers);
+    return this[LINK].writeNative(request, buffers);
   },
   onshutdown(this: RemoteHandle, request: object): number {
     return this[LINK].shutdown(request);

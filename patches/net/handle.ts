@@ -3,9 +3,10 @@
  * link. Above them Node's own `net.Socket`, `tls.TLSSocket` and HTTP/2 work unchanged.
  */
 import { hideActivity } from '../../src/base/activity.ts';
-import { common, type RemoteHandle, tcpOnly, WRITES } from './handle-methods.ts';
+import { common, type RemoteHandle, tcpOnly } from './handle-methods.ts';
 import type { Internals, SocketInside } from './internals.ts';
 import { LINK, Link, linkOf, type NetTarget, type Owner } from './link.ts';
+import { bytesOf, OwnWrite, WRITES, type WriteState } from './own-write.ts';
 
 export type HandleClass = new (target: NetTarget) => RemoteHandle;
 
@@ -48,7 +49,7 @@ function defineHandle(node: Internals, kind: 'TCP' | 'Pipe', own: object): Handl
   Object.defineProperty(Remote, 'name', { value: kind });
   for (const methods of [common, own])
     Object.defineProperties(Remote.prototype, Object.getOwnPropertyDescriptors(methods));
-  Object.defineProperties(Remote.prototype, overNative(node.JSStream.prototype));
+  Object.defineProperties(Remote.prototype, overNative(node.JSStream.prototype, node.writes));
   // `instanceof TCP` must hold (resetAndDestroy asks), while JSStream's own natives stay within reach.
   Object.setPrototypeOf(
     Remote.prototype,
@@ -85,11 +86,23 @@ function passedOn(prototype: object, key: string): PropertyDescriptor {
 
 type NativeMethod = (this: RemoteHandle, ...args: unknown[]) => unknown;
 
-function overNative(prototype: object): PropertyDescriptorMap {
+function overNative(prototype: object, writes: WriteState): PropertyDescriptorMap {
   const nativeMethod = (name: string): NativeMethod => Reflect.get(prototype, name) as NativeMethod;
   const methods: PropertyDescriptorMap = {};
-  for (const name of WRITES)
-    methods[name] = { configurable: true, writable: true, value: writeOver(nativeMethod(name)) };
+  for (const name of Object.keys(WRITES))
+    methods[name] = {
+      configurable: true,
+      writable: true,
+      value(this: RemoteHandle, request: object | null, data: unknown, all?: unknown): unknown {
+        return this[LINK].write(new OwnWrite(writes, request), bytesOf(name, data, all));
+      },
+    };
+  methods['bytesWritten'] = {
+    configurable: true,
+    get(this: RemoteHandle): number {
+      return Number(Reflect.get(prototype, 'bytesWritten', this)) + this[LINK].ownBytesWritten;
+    },
+  };
   const useUserBuffer = nativeMethod('useUserBuffer');
   methods['useUserBuffer'] = {
     configurable: true,
@@ -100,22 +113,6 @@ function overNative(prototype: object): PropertyDescriptorMap {
     },
   };
   return methods;
-}
-
-/**
- * A write of `net.Socket`. The native half copies the data and calls `onwrite`, which can only answer "failed" or
- * "later"; so it answers "failed" where libuv's try_write would have succeeded, and that becomes 0, "done", here.
- * (For "later" Node 26 returns the request.)
- */
-function writeOver(native: NativeMethod): NativeMethod {
-  return function write(this: RemoteHandle, ...args: unknown[]): unknown {
-    const link = this[LINK];
-    link.writingNow = true;
-    const result = Reflect.apply(native, this, args);
-    const done = !link.writingNow;
-    link.writingNow = false;
-    return done ? 0 : result;
-  };
 }
 
 /** Handles whose side was decided by us. */

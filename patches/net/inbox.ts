@@ -15,6 +15,8 @@ export type Arrival = Uint8Array | 'eof' | Failure;
 export class Inbox {
   #items: Arrival[] = [];
   #bytes = 0;
+  /** What was taken last is the last of what came as one. */
+  tookLast = true;
 
   get empty(): boolean {
     return this.#items.length === 0;
@@ -39,9 +41,10 @@ export class Inbox {
   take(limit: number): Arrival | undefined {
     const item = this.#items[0];
     if (!(item instanceof Uint8Array)) return this.#items.shift();
-    if (item.length <= limit) this.#items.shift();
+    this.tookLast = item.length <= limit;
+    if (this.tookLast) this.#items.shift();
     else this.#items[0] = item.subarray(limit);
-    const slice = item.length <= limit ? item : item.subarray(0, limit);
+    const slice = this.tookLast ? item : item.subarray(0, limit);
     this.#bytes -= slice.length;
     return slice;
   }

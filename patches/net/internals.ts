@@ -8,6 +8,7 @@ import tls from 'node:tls';
 import { hideActivity, hideDial } from '../../src/base/activity.ts';
 import { ElsewhereError } from '../../src/base/errors.ts';
 import { nodeBinding } from '../../src/base/node-binding.ts';
+import { findWriteState, type WriteState } from './own-write.ts';
 
 /** A pending request of Node's, as its own code made it; `oncomplete` may have been taken away meanwhile. */
 export interface ConnectRequest {
@@ -47,6 +48,7 @@ export interface Internals {
   readonly owner: symbol;
   /** Marks the arguments of `connect` that were normalised already. */
   readonly normalized: symbol;
+  readonly writes: WriteState;
 }
 
 /** The members of a socket that Node's own code and ours share. */
@@ -89,6 +91,7 @@ export function reachInternals(connect: (...args: never[]) => unknown): Internal
     reinitialize: symbolOf(net.Socket.prototype, 'kReinitializeHandle'),
     owner: symbolOf(tcp, 'owner_symbol'),
     normalized: symbolOf(normalizeArgs([]), 'normalizedArgs'),
+    writes: writeState(),
   };
 }
 
@@ -106,6 +109,12 @@ function unconnectedHandle(
   socket.destroy();
   if (handle === null) throw unknownNode('the handle of a socket');
   return handle;
+}
+
+function writeState(): WriteState {
+  const found = findWriteState();
+  if (found === undefined) throw unknownNode('state of writes');
+  return found;
 }
 
 function findJSStream(): Internals['JSStream'] {

@@ -8,12 +8,13 @@ import { enqueue } from '../../src/base/event-queue.ts';
 import { errnoOf } from '../../src/base/system-errors.ts';
 import type { ByteStream, NetworkPlace, StreamHandler, Target } from '../../src/patch.ts';
 import type { Address, Command, Dial, NetCalls, NetStreams, Report } from './api.ts';
-import { addressError, systemError } from './errno.ts';
-import { giveCause, refusalCode, refusedBy, withCause } from './failures.ts';
+import { systemError } from './errno.ts';
+import { bindError, giveCause, refusalCode, refusedBy, withCause } from './failures.ts';
 import type { SocketPlace } from './far-path.ts';
 import type { Failure } from './inbox.ts';
 import type { ConnectRequest, NativeHandle, NativeStream } from './internals.ts';
 import { Outbox } from './outbox.ts';
+import { lengthOf, OwnWrite, ownCopies } from './own-write.ts';
 import { Reader } from './reader.ts';
 import { observeRoundTrip } from './round-trip.ts';
 
@@ -60,8 +61,8 @@ export class Link implements StreamHandler {
   typeOfService = 0;
   /** Of a unix socket, by the scope's rules. */
   place: SocketPlace | undefined;
-  /** True while a write of Node's JavaScript is in its native half, which may answer at once. */
-  writingNow = false;
+  /** Bytes that were written without native code, which counts the others. */
+  ownBytesWritten = 0;
 
   readonly #around: LinkSurroundings;
   readonly #resource: AsyncResource = new AsyncResource('ELSEWHERESOCKET', {
@@ -141,19 +142,26 @@ export class Link implements StreamHandler {
     this.#sentAhead = bytes.length;
   }
 
-  /** Called by native code. Any code but 0 makes it treat the request as done, which a JavaScript caller then hears as 0. */
-  write(request: object, buffers: readonly Uint8Array[]): number {
+  /** Returns what Node's code expects of its handle. */
+  write(write: OwnWrite, buffers: readonly Uint8Array[]): unknown {
+    const length = lengthOf(buffers);
+    this.ownBytesWritten += length;
+    const refused = this.#refusal();
+    if (refused !== 0 || this.#stream === undefined) return write.over(length, refused);
+    const copies = ownCopies(this.#withoutSent(buffers));
+    const done = this.#outbox.write(this.#stream, write, copies);
+    this.#settleHold();
+    return done ? write.over(length, 0) : write.later(length);
+  }
+
+  /** Called by native code, with copies. Any code but 0 makes it treat the request as done. */
+  writeNative(request: object, buffers: readonly Uint8Array[]): number {
     const refused = this.#refusal();
     if (refused !== 0 || this.#stream === undefined) return refused;
     const done = this.#outbox.write(this.#stream, request, this.#withoutSent(buffers));
     this.#settleHold();
-    if (!done) return 0;
-    if (!this.writingNow) {
-      enqueue(() => this.#around.stream.finishWrite(request, 0));
-      return 0;
-    }
-    this.writingNow = false;
-    return errnoOf('EAGAIN');
+    if (done) enqueue(() => this.#finishWrite(request, 0));
+    return 0;
   }
 
   /** Node's first write is the one that was sent ahead, whole. */
@@ -230,7 +238,7 @@ export class Link implements StreamHandler {
     const { stream } = this.#around;
     const cancelled = errnoOf('ECANCELED');
     this.#answer(cancelled);
-    for (const request of this.#outbox.forsake()) stream.finishWrite(request, cancelled);
+    for (const request of this.#outbox.forsake()) this.#finishWrite(request, cancelled);
     if (this.#shutdown !== undefined) stream.finishShutdown(this.#shutdown, cancelled);
     this.#shutdown = undefined;
     if (done !== undefined) this.#resource.runInAsyncScope(done, stream);
@@ -285,28 +293,16 @@ export class Link implements StreamHandler {
     if (this.#attempt === undefined || this.#state !== 'connecting') return;
     this.#state = 'failed';
     this.#settleHold();
-    if (failure.syscall === 'bind' && this.#refuseBind(failure.code)) return;
-    const forgetCause = giveCause(this.#around.owner(), failure.cause);
+    const owner = this.#around.owner();
+    const unbound = bindError(owner, this.#attempt.dial, failure);
+    if (owner !== undefined && unbound !== undefined)
+      return this.#resource.runInAsyncScope(() => owner.destroy(unbound));
+    const forgetCause = giveCause(owner, failure.cause);
     try {
       this.#answer(errnoOf(failure.code));
     } finally {
       forgetCause();
     }
-  }
-
-  /** Node binds before it connects, and reports that apart. Among several attempts it would go on with the next: we can't. */
-  #refuseBind(code: string): boolean {
-    const owner = this.#around.owner();
-    const dial = this.#attempt?.dial;
-    if (
-      owner === undefined ||
-      dial?.localAddress === undefined ||
-      owner.autoSelectFamilyAttemptedAddresses !== undefined
-    )
-      return false;
-    const error = addressError(errnoOf(code), 'bind', dial.localAddress, dial.localPort ?? 0);
-    this.#resource.runInAsyncScope(() => owner.destroy(error));
-    return true;
   }
 
   /** Completes the pending connect, if there is one and Node still wants to know. */
@@ -328,7 +324,7 @@ export class Link implements StreamHandler {
 
   #broken(failure: Failure): void {
     for (const request of this.#outbox.forsake())
-      enqueue(() => this.#around.stream.finishWrite(request, errnoOf(failure.code)));
+      enqueue(() => this.#finishWrite(request, errnoOf(failure.code)));
     this.#shutdownDone();
     this.reader.arrived(failure);
   }
@@ -340,8 +336,14 @@ export class Link implements StreamHandler {
 
   #written(request: object, error: Error | undefined): void {
     const status = error === undefined ? 0 : errnoOf('EPIPE');
-    enqueue(() => this.#around.stream.finishWrite(request, status));
+    enqueue(() => this.#finishWrite(request, status));
     this.#settleHold();
+  }
+
+  #finishWrite(request: object, status: number): void {
+    const { stream } = this.#around;
+    if (request instanceof OwnWrite) request.complete(status, stream);
+    else stream.finishWrite(request, status);
   }
 
   #shutdownDone(): void {

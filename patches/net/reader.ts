@@ -3,6 +3,7 @@
  * makes the far side wait when too much is unread.
  */
 import { enqueue } from '../../src/base/event-queue.ts';
+import { giveBack } from '../../src/base/spare-memory.ts';
 import { type Arrival, type Failure, Inbox } from './inbox.ts';
 import type { NativeStream } from './internals.ts';
 
@@ -105,11 +106,18 @@ export class Reader {
   }
 
   #hand(item: Arrival): void {
-    if (item instanceof Uint8Array) return this.#stream.readBuffer(item);
+    if (item instanceof Uint8Array) return this.#handBytes(item);
     this.#finished = true;
     this.#events.changed();
     if (item === 'eof') this.#stream.emitEOF();
     else this.#events.failed(item);
+  }
+
+  /** Native code copies them. */
+  #handBytes(bytes: Uint8Array): void {
+    const { tookLast } = this.#inbox;
+    this.#stream.readBuffer(bytes);
+    if (tookLast) giveBack(bytes);
   }
 
   #balance(): void {

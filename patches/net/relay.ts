@@ -3,8 +3,11 @@
  * that were dialled and for those that a server accepted.
  */
 import type net from 'node:net';
+import { readInto } from '../../src/base/direct-reading.ts';
+import { giveBack } from '../../src/base/spare-memory.ts';
 import type { ByteStream, StreamHandler } from '../../src/patch.ts';
 import type { Address, Command, Report } from './api.ts';
+import { FarReading } from './far-reading.ts';
 
 /** What the stream has to tell the socket; from now on the stream hears of the socket's bytes, end and failures. */
 export function relay(socket: net.Socket, stream: ByteStream): StreamHandler {
@@ -12,9 +15,11 @@ export function relay(socket: net.Socket, stream: ByteStream): StreamHandler {
   let connected = !socket.pending;
   socket.on('connect', () => (connected = true));
   socket.on('drain', () => stream.resume());
-  socket.on('data', (bytes) => {
+  const forward = (bytes: Uint8Array): void => {
     if (!stream.write(bytes)) socket.pause();
-  });
+  };
+  readInto(socket, new FarReading(forward));
+  socket.on('data', forward);
   socket.on('end', () => tell({ kind: 'eof' }));
   socket.on('error', (error: NodeJS.ErrnoException) => {
     const { code = 'UNKNOWN', syscall = 'read' } = error;
@@ -28,7 +33,9 @@ export function relay(socket: net.Socket, stream: ByteStream): StreamHandler {
   return {
     data: (bytes) => {
       // What comes for a socket that is gone must still be let through: the near side's last words are behind it.
-      if (!socket.destroyed && !socket.write(bytes)) stream.pause();
+      if (socket.destroyed) return giveBack(bytes);
+      const room = socket.write(bytes, () => giveBack(bytes));
+      if (!room) stream.pause();
     },
     signal: (command) => obey(socket, command as Command, tell),
     drain: () => void socket.resume(),

@@ -4,7 +4,9 @@
  */
 
 /** Smaller arrays are cheap to have. */
-const MIN = 64 * 1024;
+const MIN = 16 * 1024;
+/** What need not be of one very length is of a multiple of this. */
+const STEP = 16 * 1024;
 /** Bytes that wait to be used again, at most. */
 const MAX_SPARE = 16 * 1024 * 1024;
 /** Milliseconds without use after which nothing is kept. */
@@ -35,6 +37,23 @@ export function lendUntilSent(length: number): Buffer {
   return lendOf(lentUntilSent, length);
 }
 
+/** As `lend`, in memory that may be larger: so it fits again, although the lengths are many. */
+export function lendRoom(length: number): Buffer {
+  return roomOf(lent, length);
+}
+
+/** A copy of these bytes, lent. */
+export function lendCopy(bytes: Uint8Array): Buffer {
+  const copy = lendRoom(bytes.length);
+  copy.set(bytes);
+  return copy;
+}
+
+/** As `lendUntilSent`, in memory that may be larger. */
+export function lendRoomUntilSent(length: number): Buffer {
+  return roomOf(lentUntilSent, length);
+}
+
 /** The peer has these bytes. */
 export function sent(bytes: Uint8Array): void {
   settle(lentUntilSent, bytes);
@@ -45,6 +64,11 @@ function lendOf(loans: WeakSet<ArrayBuffer>, length: number): Buffer {
   const memory = take(length);
   loans.add(memory);
   return Buffer.from(memory);
+}
+
+function roomOf(loans: WeakSet<ArrayBuffer>, length: number): Buffer {
+  if (length < MIN) return Buffer.allocUnsafe(length);
+  return lendOf(loans, Math.ceil(length / STEP) * STEP).subarray(0, length);
 }
 
 function settle(loans: WeakSet<ArrayBuffer>, bytes: Uint8Array): void {

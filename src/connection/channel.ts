@@ -24,7 +24,10 @@ export type Done = (error: unknown, value?: unknown) => void;
 
 /** How the receiver of a byte stream hears of it. `closed` is the last call, and always comes. */
 export interface StreamHandler {
-  /** Bytes from the peer; the receiver may keep them. Credit goes back at once unless the stream is paused. */
+  /**
+   * Bytes from the peer; the receiver may keep them, or give them back (base/spare-memory.ts) when it is done with them.
+   * Credit goes back at once unless the stream is paused.
+   */
   data(bytes: Uint8Array): void;
   /** The peer will send no more; our direction stays open. */
   end(): void;
@@ -42,7 +45,8 @@ export interface ByteStream {
   /** Bytes written here that the peer has not granted credit for yet. */
   readonly buffered: number;
   /**
-   * Queues bytes; the caller must not change them afterwards. `done` is called when the bytes have left for the
+   * Queues bytes; the caller must not change them afterwards. Memory that was lent until it is sent goes back when the peer
+   * has it: it must be written at once, all that is of use in it. `done` is called when the bytes have left for the
    * transport (or with an error). False when the caller should wait for `drain`.
    */
   write(bytes: Uint8Array, done?: (error?: Error) => void): boolean;

@@ -3,7 +3,7 @@
  * acknowledged, interns method names, and moves large byte arrays ("attachments") apart from the calls that carry them.
  * It outlives its transports: what the peer did not get over one is sent over the next. It does not know what calls mean.
  */
-import { giveBack } from '../base/spare-memory.ts';
+import { giveBack, lendCopy } from '../base/spare-memory.ts';
 import type { Transport, TransportEvents } from '../transport/transport.ts';
 import { decodeFrames, encodeFrame, PendingFrame } from '../wire/codec.ts';
 import { streamHead } from '../wire/frame.ts';
@@ -53,7 +53,7 @@ export class Lane {
     this.name = name;
     this.#owner = owner;
     this.#outbox = new AttachmentOutbox(
-      (id, bytes) => this.#sendBulk(Kind.DATA, id, bytes),
+      (id, bytes) => this.sendData(id, bytes),
       (id, bytes) => this.#sendLast(id, bytes),
       () => this.pace.chunk,
     );
@@ -220,10 +220,10 @@ export class Lane {
     if (this.#transport !== undefined) this.#hand(this.#transport, kind, body);
   }
 
-  #sendBulk(kind: number, stream: number, bytes?: Uint8Array): void {
+  #sendBulk(kind: number, stream: number, bytes?: Uint8Array, whole?: Uint8Array): void {
     this.flush();
     if (kind === Kind.DATA) this.pace.left(this.nextPacket);
-    this.#transmit(kind, streamHead(stream), bytes);
+    this.#transmit(kind, streamHead(stream), bytes, whole);
   }
 
   /** The last of an attachment: when the peer has it, it has all of `bytes`. */
@@ -232,14 +232,13 @@ export class Lane {
     this.#transmit(Kind.END, streamHead(stream), undefined, bytes);
   }
 
-  /** At most Limit.DATA bytes of a stream. */
-  sendData(stream: number, bytes: Uint8Array): void {
-    this.#sendBulk(Kind.DATA, stream, bytes);
+  /** At most Limit.DATA bytes of a stream. `whole`: when the peer has them, it has all of this. */
+  sendData(stream: number, bytes: Uint8Array, whole?: Uint8Array): void {
+    this.#sendBulk(Kind.DATA, stream, bytes, whole);
   }
   sendEnd(stream: number): void {
     this.#sendBulk(Kind.END, stream);
   }
-
   sendCredit(stream: number, bytes: number): void {
     this.flush();
     this.#transmit(Kind.CREDIT, streamHead(stream, bytes));
@@ -305,7 +304,7 @@ export class Lane {
   /** Only of the transport that is attached: late words of an earlier one mean nothing. */
   #events(transport: Transport): TransportEvents {
     return {
-      packet: (kind, body) => this.#packet(kind, body),
+      packet: (kind, body, owned) => this.#packet(kind, body, owned),
       drain: () => this.#drained(),
       close: (error) => {
         if (this.#transport !== transport) return;
@@ -316,11 +315,11 @@ export class Lane {
     };
   }
 
-  #packet(kind: number, body: Uint8Array): void {
+  #packet(kind: number, body: Uint8Array, owned: boolean): void {
     this.#packets++;
     this.counts.bytesReceived += body.length;
     try {
-      if (kind >= FIRST_SEQUENCED) this.#sequenced(kind, body);
+      if (kind >= FIRST_SEQUENCED) this.#sequenced(kind, body, owned);
       else this.#unsequenced(kind, body);
     } catch (error) {
       // Only the peer's bytes can bring us here: handlers' errors are caught where they are called.
@@ -343,13 +342,13 @@ export class Lane {
     if (full && this.writable) this.#drained();
   }
 
-  #sequenced(kind: number, body: Uint8Array): void {
+  #sequenced(kind: number, body: Uint8Array, owned: boolean): void {
     this.#receipts.add(body.length);
     this.#batch.hold();
     try {
       if (kind === Kind.RPC) this.#frames(body);
       else if (kind === Kind.GOAWAY) this.#owner.goAway(Buffer.from(body).toString());
-      else readStreamPacket(kind, body, this.#sink);
+      else readStreamPacket(kind, body, owned, this.#sink);
       this.#owner.advanced(this);
     } finally {
       this.#batch.release();
@@ -376,8 +375,9 @@ export class Lane {
 
   /** Attachments look like streams; only the frame that names them says what they are. */
   readonly #sink: StreamPacketSink = {
-    data: (stream, bytes) => {
-      if (!this.#inbox.has(stream)) return this.#owner.data(this, stream, bytes);
+    data: (stream, bytes, owned) => {
+      if (!this.#inbox.has(stream))
+        return this.#owner.data(this, stream, owned ? bytes : lendCopy(bytes));
       this.#inbox.data(stream, bytes);
       giveBack(bytes);
     },

@@ -31,7 +31,7 @@ export class StreamTable {
         return lane.pace.chunk;
       },
       windows: new WindowPool(),
-      data: (id, bytes) => lane.sendData(id, bytes),
+      data: (id, bytes, isLast) => lane.sendData(id, bytes, isLast ? bytes : undefined),
       signal: (id, value) => lane.post([Op.SIGNAL, id, value]),
       credit: (id, bytes) => lane.sendCredit(id, bytes),
       end: (id) => lane.sendEnd(id),

@@ -16,7 +16,8 @@ export interface StreamPort {
   /** Bytes that leave at once. */
   readonly chunk: number;
   readonly windows: WindowPool;
-  data(stream: number, bytes: Uint8Array): void;
+  /** `isLast`: of what was written as one. */
+  data(stream: number, bytes: Uint8Array, isLast: boolean): void;
   signal(stream: number, value: unknown): void;
   credit(stream: number, bytes: number): void;
   end(stream: number): void;
@@ -150,7 +151,7 @@ export class SessionStream implements ByteStream {
       const size = Math.min(entry.bytes.length, this.#credit, this.#port.chunk);
       if (size === 0) this.#stall();
       if (size === 0 || !this.#port.writable) return false;
-      this.#port.data(this.id, entry.bytes.subarray(0, size));
+      this.#port.data(this.id, entry.bytes.subarray(0, size), size === entry.bytes.length);
       this.#credit -= size;
       this.#queued -= size;
       entry.bytes = entry.bytes.subarray(size);

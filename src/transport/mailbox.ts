@@ -2,7 +2,7 @@
 import { Limit } from '../wire/message.ts';
 import type { TransportEvents } from './transport.ts';
 
-type Kept = { readonly kind: number; readonly body: Uint8Array; readonly owned: boolean };
+type Kept = { readonly kind: number; readonly body: Uint8Array };
 
 /** An unowned transport keeps at most this many bytes; the handshake needs far less. */
 const MAX_KEPT = 4 * Limit.HANDSHAKE;
@@ -38,7 +38,7 @@ export class Mailbox {
     if (this.#discarding) return;
     if (this.#events !== undefined && this.#kept.length === 0)
       return this.#events.packet(kind, body, owned);
-    this.#kept.push({ kind, body, owned });
+    this.#kept.push({ kind, body: owned ? body : Buffer.from(body) });
     this.#keptBytes += body.length + KEPT_OVERHEAD;
     if (this.#keptBytes > MAX_KEPT) this.#full(true);
   }
@@ -60,8 +60,8 @@ export class Mailbox {
 
   #deliver(): void {
     while (this.#events !== undefined && this.#kept.length > 0) {
-      const { kind, body, owned } = this.#kept.shift() as Kept;
-      this.#events.packet(kind, body, owned);
+      const { kind, body } = this.#kept.shift() as Kept;
+      this.#events.packet(kind, body, true);
     }
     if (this.#kept.length > 0) return;
     if (this.#keptBytes > MAX_KEPT) this.#full(false);

@@ -1,6 +1,7 @@
 /** Packets over a TCP or unix socket, length-framed. */
 import type { Socket } from 'node:net';
 import { hideActivity } from '../base/activity.ts';
+import { type ReadTarget, readInto } from '../base/direct-reading.ts';
 import { PacketReader, packetHeader } from '../wire/frame.ts';
 import { Mailbox } from './mailbox.ts';
 import { certificateOf, isStuck, unsent } from './tls.ts';
@@ -11,12 +12,17 @@ const CLOSE_FUSE = 2000;
 /** Bodies up to this size are copied behind their header: one write instead of two. */
 const JOIN_LIMIT = 16_384;
 
+/** What all sockets of this thread read into, one read at a time: its bytes are dealt with before the next. */
+const readings = Buffer.allocUnsafeSlow(256 * 1024);
+/** Of a large packet only its beginning, so that the rest is read to where it belongs. */
+const beginnings: Buffer = readings.subarray(0, 8 * 1024);
+
 /** Takes over a connected socket. */
 export function socketTransport(socket: Socket, description: string): Transport {
   return new SocketTransport(socket, description);
 }
 
-class SocketTransport implements Transport {
+class SocketTransport implements Transport, ReadTarget {
   readonly description: string;
   readonly remote: Transport['remote'];
   readonly #socket: Socket;
@@ -39,6 +45,7 @@ class SocketTransport implements Transport {
     socket.setNoDelay(true);
     hideActivity(socket, (socket as { _handle?: object })._handle);
     socket.setKeepAlive(true, 5000);
+    readInto(socket, this);
     socket.on('data', (chunk) => this.#read(chunk));
     socket.on('drain', () => this.#mailbox.drain());
     socket.on('error', (error) => (this.#error ??= error));
@@ -71,7 +78,16 @@ class SocketTransport implements Transport {
     this.#mailbox.events = events;
   }
 
-  #read(chunk: Buffer): void {
+  room(): Uint8Array {
+    return this.#reader.room ?? (this.#reader.expectsLarge ? beginnings : readings);
+  }
+
+  filled(bytes: number, room: Uint8Array): void {
+    if (room.buffer === readings.buffer) this.#read(room.subarray(0, bytes));
+    else this.#reader.filled(bytes);
+  }
+
+  #read(chunk: Uint8Array): void {
     try {
       this.#reader.push(chunk);
     } catch (error) {

@@ -1,9 +1,13 @@
 /** Packets on a byte stream: `[length u32 little endian][kind u8][body]`. It does not know what the kinds mean. */
 import { ElsewhereError } from '../base/errors.ts';
-import { lend } from '../base/spare-memory.ts';
+import { lendRoom } from '../base/spare-memory.ts';
 import { LAST_KIND, Limit } from './message.ts';
 
 const HEADER = 5;
+/** Less is not worth a read of its own. */
+const DIRECT = 32 * 1024;
+/** Bodies of this size make it likely that the next is as large. */
+const LARGE = 128 * 1024;
 
 export function packetHeader(kind: number, bodyLength: number): Uint8Array {
   const header = Buffer.allocUnsafe(HEADER);
@@ -36,9 +40,24 @@ export class PacketReader {
   #body: Buffer | undefined;
   #filled = 0;
   #first = true;
+  /** The last body was large. */
+  expectsLarge = false;
 
   constructor(sink: PacketSink) {
     this.#sink = sink;
+  }
+
+  /** The rest of a large body, for its bytes to be read there at once; `filled` tells of them. */
+  get room(): Uint8Array | undefined {
+    const body = this.#body;
+    if (body === undefined || body.length - this.#filled < DIRECT) return undefined;
+    return body.subarray(this.#filled);
+  }
+
+  /** So many bytes have come into `room`. */
+  filled(bytes: number): void {
+    this.#filled += bytes;
+    if (this.#filled === this.#body?.length) this.#whole(this.#body);
   }
 
   /** Throws ERR_ELSEWHERE_PROTOCOL for what cannot be a packet; the reader is then of no more use. */
@@ -71,11 +90,12 @@ export class PacketReader {
     this.#first = false;
     const end = HEADER + length;
     if (rest.length >= end) {
+      this.expectsLarge = length >= LARGE;
       this.#sink(kind, rest.subarray(HEADER, end), false);
       return rest.subarray(end);
     }
     this.#kind = kind;
-    this.#body = lend(length);
+    this.#body = lendRoom(length);
     this.#filled = 0;
     return this.#fill(this.#body, rest.subarray(HEADER));
   }
@@ -83,11 +103,14 @@ export class PacketReader {
   #fill(body: Buffer, rest: Buffer): Buffer {
     const taken = rest.copy(body, this.#filled);
     this.#filled += taken;
-    if (this.#filled === body.length) {
-      this.#body = undefined;
-      this.#sink(this.#kind, body, true);
-    }
+    if (this.#filled === body.length) this.#whole(body);
     return rest.subarray(taken);
+  }
+
+  #whole(body: Buffer): void {
+    this.#body = undefined;
+    this.expectsLarge = body.length >= LARGE;
+    this.#sink(this.#kind, body, true);
   }
 }
 
