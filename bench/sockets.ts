@@ -1,4 +1,4 @@
-/** A TCP socket through the agent, through `ssh -L`, and direct. */
+/** A TCP socket through the agent, through `ssh -L`, through the least that Node can put between, and direct. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { withRemote } from 'elsewhere';
@@ -59,6 +59,8 @@ async function allWays({ stage, note }: Run, port: number, target: number): Prom
     ways.push({ name: 'ssh -L, aes128-gcm', pids, dial: () => dial(forward.port) });
   }
   ways.push({ name: 'direct', pids: [target], dial: () => dial(port) });
+  const relay = await stage.peer<number>('socket-relay', [String(port)]);
+  ways.push({ name: 'a pipe of Node', pids: [relay.pid, target], dial: () => dial(relay.ready) });
   for (const scheme of ['tcp', 'ws', 'unix'] as const) {
     const { connection, pids } = await stage.link(scheme);
     ways.push({

@@ -62,6 +62,39 @@ test('any cut of the byte stream gives the same packets', () => {
   );
 });
 
+test('bytes that are read to where they belong give the same packets', () => {
+  void fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 300_000 }), { minLength: 1, maxLength: 6 }),
+      fc.array(fc.integer({ min: 1, max: 90_000 }), { minLength: 1, maxLength: 6 }),
+      (lengths, sizes) => {
+        const packets = lengths.map((length, i) => ({
+          kind: 16,
+          body: Buffer.alloc(length, i + 1),
+        }));
+        const stream = Buffer.concat(packets.map(bytesOf));
+        const memory = Buffer.alloc(90_000);
+        const got: Packet[] = [];
+        const reader = new PacketReader((kind, body) =>
+          got.push({ kind, body: Buffer.from(body) }),
+        );
+        reader.limit = 300_000;
+        for (let at = 0, i = 0; at < stream.length; i++) {
+          const { room = memory } = reader;
+          const read = stream.copy(room, 0, at, at + (sizes[i % sizes.length] as number));
+          if (room === memory) reader.push(memory.subarray(0, read));
+          else reader.filled(read);
+          at += read;
+        }
+        assert.equal(got.length, packets.length);
+        for (const [i, { body }] of got.entries())
+          assert.ok(body.equals(packets[i]?.body as Buffer));
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
+
 test('a byte at a time', () => {
   const packets = [Buffer.alloc(0), Buffer.from('x'), Buffer.alloc(Limit.HANDSHAKE, 7)].map(
     (body) => ({ kind: 16, body }),
