@@ -1,4 +1,4 @@
-/** Dials the sync lane: a socket of this thread's own where the system can, a worker thread elsewhere. */
+/** Dials the sync lane: a socket of this thread's own where the system can, through a worker thread elsewhere. */
 import { canBlock } from '../base/native-sockets.ts';
 import { originals } from '../base/originals.ts';
 import { isSecure } from '../transport/tls.ts';
@@ -6,7 +6,7 @@ import { type DialledEndpoint, type Endpoint, isRelayed } from '../transport/tra
 import type { BlockingLink } from './blocking.ts';
 import { BlockingSocket, FramedLink } from './blocking-socket.ts';
 import { BlockingWs } from './blocking-ws.ts';
-import { openWorkerLink } from './worker-link.ts';
+import { openPortLink, type Relay, START, startRelay } from './worker-link.ts';
 
 export interface BlockingOptions {
   /** Milliseconds until the address is given up (by the worker; the system's own limit for the socket). */
@@ -14,18 +14,55 @@ export interface BlockingOptions {
   readonly prefer?: 'socket' | 'worker';
 }
 
-/** Throws ERR_ELSEWHERE_CONNECT or _CONNECTION_LOST. */
-export function openBlocking(endpoint: DialledEndpoint, options: BlockingOptions): BlockingLink {
-  const addresses = numeric(endpoint);
-  if (
-    isSecure(endpoint) ||
-    isRelayed(endpoint) ||
-    options.prefer === 'worker' ||
-    addresses.length === 0 ||
-    !canBlock()
-  )
-    return openWorkerLink(endpoint, options.timeout);
-  return firstOf(addresses, openSocket);
+/** Dials one link after another. The thread that they may need is started once, and keeps what it learns of the agent. */
+export class BlockingDialler {
+  readonly #options: BlockingOptions;
+  #relay: (Relay & { readonly endpoint: DialledEndpoint }) | undefined;
+
+  constructor(options: BlockingOptions) {
+    this.#options = options;
+  }
+
+  /** Throws ERR_ELSEWHERE_CONNECT or _CONNECTION_LOST. */
+  open(endpoint: DialledEndpoint): BlockingLink {
+    const addresses = numeric(endpoint);
+    const byWorker =
+      isSecure(endpoint) ||
+      isRelayed(endpoint) ||
+      this.#options.prefer === 'worker' ||
+      addresses.length === 0 ||
+      !canBlock();
+    return byWorker ? this.#openByWorker(endpoint) : firstOf(addresses, openSocket);
+  }
+
+  #openByWorker(endpoint: DialledEndpoint): BlockingLink {
+    const { timeout } = this.#options;
+    const relay = this.#relayTo(endpoint);
+    // The worker gives up dialling by itself, and says so.
+    return openPortLink(relay.port, timeout + START, () => {
+      // It could not even start.
+      if (this.#relay === relay) this.close();
+    });
+  }
+
+  #relayTo(endpoint: DialledEndpoint): Relay {
+    const known = this.#relay;
+    if (known !== undefined && isSameAddress(known.endpoint, endpoint)) return known;
+    this.close();
+    this.#relay = { ...startRelay(endpoint, this.#options.timeout), endpoint };
+    return this.#relay;
+  }
+
+  /** Ends the thread, and the links that go through it. */
+  close(): void {
+    this.#relay?.close();
+    this.#relay = undefined;
+  }
+}
+
+/** Of one and the same agent, which may have moved. */
+function isSameAddress(one: DialledEndpoint, other: DialledEndpoint): boolean {
+  return one.scheme === 'unix' || other.scheme === 'unix' || one.host === other.host;
 }
 
 /** For people: what a thread that makes a blocking call waits on. */

@@ -23,7 +23,7 @@ import type { BlockingLink, BlockingPacket } from './blocking.ts';
 import type { RelayStart } from './relay-worker.ts';
 
 /** Milliseconds that a thread may need to start on a busy machine. */
-const START = 10_000;
+export const START = 10_000;
 
 /** A thread that dials, and the port over which links are asked for. */
 export interface Relay {
@@ -53,30 +53,19 @@ export function startRelay(endpoint: Endpoint, timeout: number): Relay {
   return { port: port1, close: () => port1.close() };
 }
 
-/** A blocking link of its own thread. */
-export function openWorkerLink(endpoint: Endpoint, timeout: number): BlockingLink {
-  const relay = startRelay(endpoint, timeout);
-  // The worker gives up dialling by itself, and says so.
-  const link = openPortLink(relay.port, timeout + START);
-  return {
-    send: (kind, head, tail) => link.send(kind, head, tail),
-    receive: () => link.receive(),
-    close: () => {
-      link.close();
-      relay.close();
-    },
-  };
-}
-
-/** A blocking link over a port: whoever serves it must be another thread. `patience`: milliseconds until its first word. */
-export function openPortLink(base: LinkPort, patience: number): BlockingLink {
-  return new PortLink(base, patience);
+/**
+ * A blocking link over a port: whoever serves it must be another thread. `patience`: milliseconds until its first word;
+ * `silent` is called when there was none.
+ */
+export function openPortLink(base: LinkPort, patience: number, silent?: () => void): BlockingLink {
+  return new PortLink(base, patience, silent);
 }
 
 class PortLink implements BlockingLink {
   readonly #port: MessagePort;
   readonly #signal = new Int32Array(new SharedArrayBuffer(4));
   readonly #patience: number;
+  readonly #silent: (() => void) | undefined;
   readonly #inbox: BlockingPacket[] = [];
   #seen = 0;
   #heard = false;
@@ -84,8 +73,9 @@ class PortLink implements BlockingLink {
   #taken = 0;
   #failure: ElsewhereError | undefined;
 
-  constructor(base: LinkPort, patience: number) {
+  constructor(base: LinkPort, patience: number, silent: (() => void) | undefined) {
     this.#patience = patience;
+    this.#silent = silent;
     this.#port = requestLink(base, this.#signal);
     this.#port.unref();
   }
@@ -140,6 +130,7 @@ class PortLink implements BlockingLink {
     // A thread that cannot even start has no way to tell; one that has told something tells everything.
     const limit = this.#heard ? undefined : this.#patience;
     if (Atomics.wait(this.#signal, 0, now, limit) !== 'timed-out') return;
+    this.#silent?.();
     throw new ElsewhereError(
       'ERR_ELSEWHERE_TIMEOUT',
       `the thread at the other end of the blocking link was silent for ${this.#patience / 1000} s: it could not start, does not listen, or is this one`,

@@ -1,8 +1,7 @@
 /** Dials an agent. */
 import { runLocally } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
-import type { BlockingLink } from '../connection/blocking.ts';
-import { openBlocking } from '../connection/blocking-open.ts';
+import { BlockingDialler } from '../connection/blocking-open.ts';
 import { DEFAULT_HEARTBEAT } from '../connection/heartbeat.ts';
 import { DEFAULT_GRACE } from '../connection/redial.ts';
 import { openPortLink, type Relay, startRelay } from '../connection/worker-link.ts';
@@ -78,7 +77,12 @@ export async function connect<S = unknown>(
 /** The same without waiting for the event loop: blocks until the agent has answered. Does not keep the process alive. */
 export function connectBlocking(url: string, options: ConnectOptions = {}): Connection {
   const session = newSession(url, options);
-  session.connectSync();
+  try {
+    session.connectSync();
+  } catch (error) {
+    void session.close();
+    throw error;
+  }
   return connectionOf(session, url, options);
 }
 
@@ -145,14 +149,20 @@ function privateSession(port: () => LinkPort, options: ConnectOptions): Observed
 
 function dialledSession(endpoint: DialledEndpoint, options: ConnectOptions): ObservedSession {
   const timeout = options.timeout ?? DEFAULT_TIMEOUT;
-  return new ObservedSession({
+  const { sync } = options;
+  const blocking = new BlockingDialler(
+    sync === undefined ? { timeout } : { timeout, prefer: sync },
+  );
+  const session = new ObservedSession({
     key: keyFor(endpoint, options),
     timeout,
     heartbeat: options.heartbeat ?? DEFAULT_HEARTBEAT,
     grace: options.onDisconnect === 'fail' ? 0 : (options.grace ?? DEFAULT_GRACE),
     dial: (signal, timeout) => openTransport(endpoint, { signal, timeout }),
-    dialBlocking: (main) => dialBlocking(endpoint, main, timeout, options.sync),
+    dialBlocking: (main) => blocking.open(sameAddress(endpoint, main)),
   });
+  session.onClosed(() => blocking.close());
+  return session;
 }
 
 /** The name to verify stays the URL's, also when its address is dialled. */
@@ -174,18 +184,6 @@ function withTls(endpoint: DialledEndpoint, options: ConnectOptions): DialledEnd
   if (tls?.psk === true)
     return { ...endpoint, psk: tlsKey(findToken(endpoint, options)).toString('hex') };
   return { ...endpoint, tls: { ...tls, servername: tls?.servername ?? endpoint.host } };
-}
-
-function dialBlocking(
-  endpoint: DialledEndpoint,
-  main: Transport | undefined,
-  timeout: number,
-  prefer: 'socket' | 'worker' | undefined,
-): BlockingLink {
-  return openBlocking(sameAddress(endpoint, main), {
-    timeout,
-    ...(prefer === undefined ? {} : { prefer }),
-  });
 }
 
 /** The blocking lane dials the very address that the main lane reached: no name is looked up twice. */
