@@ -16,7 +16,7 @@ export function isFinal(error: unknown): boolean {
 /** Milliseconds for which both sides keep a session without links, unless told otherwise. */
 export const DEFAULT_GRACE = 60_000;
 
-const FIRST_PAUSE = 50;
+const FIRST_PAUSE = 20;
 const LONGEST_PAUSE = 5000;
 
 /** Milliseconds before each attempt: none before the first, then random ones that grow, so that clients don't come all at once. */

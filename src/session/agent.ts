@@ -27,6 +27,7 @@ import {
 } from '../transport/transport.ts';
 import { dialOut } from './dial-out.ts';
 import { driveHandshake } from './drive.ts';
+import { Endings } from './endings.ts';
 import { type Extend, FarSession } from './far-session.ts';
 import { type Admission, refusal, serverHandshake } from './handshake.ts';
 import { type AuthOptions, checkToken, Keyring, type Login } from './keyring.ts';
@@ -98,6 +99,7 @@ export class Agent {
   /** Tells clients whether it is still the same run of the agent, with all that it held. */
   readonly #epoch: string = randomBytes(16).toString('hex');
   readonly #sessions = new Map<string, FarSession>();
+  readonly #endings = new Endings();
   #unauthenticated = 0;
   #listener: Listener | undefined;
   #relay: RelayedEndpoint | undefined;
@@ -207,7 +209,8 @@ export class Agent {
     const handshake = serverHandshake({
       keyring: this.#keyring,
       epoch: this.#epoch,
-      secrets: (session, lane) => this.#sessions.get(session)?.secrets(lane),
+      secrets: (session, lane) =>
+        this.#sessions.get(session)?.secrets(lane) ?? this.#endings.of(session),
     });
     driveHandshake(
       transport,
@@ -275,8 +278,9 @@ export class Agent {
       rules: this.#rules,
       grace: this.#grace,
       heartbeat: this.#heartbeat,
-      onOver: () => {
+      onOver: (why) => {
         this.#sessions.delete(id);
+        this.#endings.add(id, why);
         this.events.emit('disconnect', session);
       },
     });

@@ -33,7 +33,8 @@ export interface FarSessionInit {
   readonly grace: number;
   /** Milliseconds between heartbeats; 0: none. */
   readonly heartbeat: number;
-  onOver(): void;
+  /** `why`: for a client that comes back all the same. */
+  onOver(why: string): void;
 }
 
 /** Milliseconds between looks whether a session that drains is done. */
@@ -58,7 +59,7 @@ export class FarSession {
   readonly peer: PeerInfo;
   readonly methods: MethodTable = new MethodTable();
   readonly core: Peer;
-  readonly #onOver: () => void;
+  readonly #onOver: (why: string) => void;
   readonly #grace: number;
   readonly #interval: number;
   readonly #cleanups: (() => void)[] = [];
@@ -135,7 +136,7 @@ export class FarSession {
       seat.lane.checkReceived(admission.received);
     } catch (error) {
       // The links that the session has stay as they are. One that has none yet never gets one from this client.
-      if (!this.#connected && this.#patience === undefined) this.end();
+      if (!this.#connected && this.#patience === undefined) this.end((error as Error).message);
       throw error;
     }
     // A link that only seems to live must not receive anything more: it would not be counted.
@@ -188,7 +189,9 @@ export class FarSession {
   }
 
   #laneDown(lane: Lane): void {
-    if (this.#leaving || lane.fault !== undefined || this.#grace === 0) return this.#leave();
+    if (lane.fault !== undefined) return this.#leave(lane.fault.message);
+    if (this.#leaving) return this.#leave('it was closed');
+    if (this.#grace === 0) return this.#leave('its link was lost, and it has no grace');
     if (this.#connected) return;
     this.#heartbeat?.stop();
     this.#beginWaiting();
@@ -201,7 +204,8 @@ export class FarSession {
 
   /** For `left` milliseconds, or until the client is known to have ended: its sockets and children go with it. */
   #wait(left: number): void {
-    if (left <= 0 || hasEnded(this.peer)) return this.end();
+    if (left <= 0) return this.end('it has waited longer than its grace allows');
+    if (hasEnded(this.peer)) return this.end('its client had ended');
     const pause = Math.min(left, LOOK);
     this.#patience = setTimeout(() => this.#wait(left - pause), pause).unref();
   }
@@ -211,8 +215,8 @@ export class FarSession {
   }
 
   /** Without grace the last link, and always the main one, takes the session with it. */
-  #leave(): void {
-    if (this.core.main.transport === undefined || !this.#connected) this.end();
+  #leave(why: string): void {
+    if (this.core.main.transport === undefined || !this.#connected) this.end(why);
   }
 
   /**
@@ -239,12 +243,12 @@ export class FarSession {
   close(reason: string): void {
     this.#leaving = true;
     clearInterval(this.#drain);
-    if (!this.#connected) return this.end();
+    if (!this.#connected) return this.end(reason);
     for (const { lane } of this.#seats.values()) lane.close(reason);
   }
 
   /** Ends at once: closes what the client held. */
-  end(): void {
+  end(why: string): void {
     if (this.#over) return;
     this.#over = true;
     clearTimeout(this.#patience);
@@ -254,6 +258,6 @@ export class FarSession {
     this.core.lose(reason);
     for (const { lane } of this.#seats.values()) lane.destroy();
     for (const cleanup of this.#cleanups.reverse()) cleanup();
-    this.#onOver();
+    this.#onOver(why);
   }
 }

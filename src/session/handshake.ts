@@ -106,8 +106,8 @@ function baseKey(key: Buffer | UserLogin, challenge: Fields): Buffer {
 export interface ServerHandshakeOptions {
   readonly keyring: Keyring;
   readonly epoch: string;
-  /** The secrets that may prove a resumption of that lane; undefined when there is no such session. */
-  secrets(session: string, lane: LaneName): readonly Buffer[] | undefined;
+  /** The secrets that may prove a resumption of that lane; why not, when there is no such session. */
+  secrets(session: string, lane: LaneName): readonly Buffer[] | string;
 }
 
 /** What an authenticated link asks for. */
@@ -200,7 +200,7 @@ function linkKeys(
   const principals = options.keyring.principals(user);
   if (!resume) return principals.map((principal) => ({ ...principal, secret: undefined }));
   const secrets = options.secrets(session, lane);
-  if (secrets === undefined) throw gone('it has waited longer than its grace allows');
+  if (typeof secrets === 'string') throw gone(secrets);
   return principals.flatMap(({ key, credentials }) =>
     secrets.map((secret) => ({ key: resumeKey(key, secret), credentials, secret })),
   );

@@ -16,9 +16,10 @@ test('fifty disconnects under load lose nothing, double nothing and leave nothin
   assert.ok(replay.near > 0 && replay.far > 0, 'something was kept');
 });
 
-test('a side that sends again what the other has already is noticed', async () => {
-  const { code } = await runProgram(process.execPath, [main, '--small', '--mutant']);
+test('a side that sends again what the other has already is noticed: calls are carried out twice', async () => {
+  const { code, stderr } = await runProgram(process.execPath, [main, '--mutant']);
   assert.equal(code, 1);
+  assert.match(stderr, /\d+ calls were carried out more than once/);
 });
 
 test.run();

@@ -94,7 +94,11 @@ async function judge(
   calm: () => void,
 ): Promise<Figures> {
   const began = performance.now();
-  await Promise.race([load.run(), sleep(limit).then(() => tooLong(load, limit))]);
+  try {
+    await Promise.race([load.run(), sleep(limit).then(() => tooLong(load, limit))]);
+  } catch (error) {
+    throw await blamed(error, far);
+  }
   const seconds = (performance.now() - began) / 1000;
   calm();
   const counted = (await report(far)).counted;
@@ -115,6 +119,13 @@ async function judge(
     echoedMegabytes: load.echoed / (1 << 20),
     replay: { near: replay.most, far: farReplay },
   };
+}
+
+/** What a call that is carried out twice breaks besides is not the point. */
+async function blamed(error: unknown, far: ChildProcess): Promise<unknown> {
+  const twice = (await report(far)).counted.filter((times) => times > 1).length;
+  if (twice === 0) return error;
+  return new Error(`${twice} calls were carried out more than once`, { cause: error });
 }
 
 function tooLong({ conn, pauses, calls, copied }: Load, limit: number): never {

@@ -17,6 +17,7 @@ import { selfInfo } from '../../src/session/self.ts';
 import { parseEndpoint } from '../../src/transport/endpoint.ts';
 import { openTransport } from '../../src/transport/open.ts';
 import type { Transport } from '../../src/transport/transport.ts';
+import { Kind } from '../../src/wire/message.ts';
 import { suite } from '../kit/suite.ts';
 
 const test = suite('session/attach');
@@ -33,10 +34,15 @@ interface Joined {
 }
 
 /** A link whose client says that it has received so many packets. */
-async function join(session: string, received: number, resumption?: Resumption): Promise<Joined> {
-  const endpoint = parseEndpoint(server.url, 'listen');
+async function join(
+  session: string,
+  received: number,
+  resumption?: Resumption,
+  at = server,
+): Promise<Joined> {
+  const endpoint = parseEndpoint(at.url, 'listen');
   const transport = await openTransport(endpoint, { timeout: 2000 });
-  const steps = clientHandshake(client(session, received, resumption));
+  const steps = clientHandshake(client(session, received, resumption, at));
   return new Promise((resolve, reject) => {
     driveHandshake(transport, steps, { timeout: 2000, who: 'agent' }, (error, welcome) => {
       if (welcome === undefined) reject(error);
@@ -49,8 +55,9 @@ function client(
   session: string,
   received: number,
   resumption: Resumption | undefined,
+  at = server,
 ): ClientHandshakeOptions {
-  const key = tokenKey(server.token);
+  const key = tokenKey(at.token);
   return { key, session, lane: 'main', self: selfInfo(), received, resumption };
 }
 
@@ -85,18 +92,37 @@ test('an impossible count leaves the link that the session has, and its grace', 
 });
 
 test('a session that waits for its client goes on waiting, as long as before', async () => {
+  // Long enough for a busy machine to dial in.
+  await using patient = await serve({ listen: 'tcp://127.0.0.1:0', grace: 2000 });
   const id = newId();
-  const { transport, welcome } = await join(id, 0);
-  const gone = new Promise((resolve) => server.on('disconnect', resolve));
-  transport.events = {
-    packet: () => undefined,
-    drain: () => undefined,
-    close: () => undefined,
-  };
+  const { transport, welcome } = await join(id, 0, undefined, patient);
+  const gone = new Promise((resolve) => patient.on('disconnect', resolve));
   transport.destroy();
-  await sleep(30);
-  await assert.rejects(join(id, 99, welcome.resumption), impossible);
+  await assert.rejects(join(id, 99, welcome.resumption, patient), impossible);
   await gone;
+});
+
+test('whoever comes back to a session that is over is told why it ended', async () => {
+  const back = async (id: string, { welcome }: Joined, why: RegExp): Promise<void> => {
+    const refused = { code: 'ERR_ELSEWHERE_CLOSED', message: why };
+    await assert.rejects(join(id, 0, welcome.resumption), refused);
+  };
+  const ended = async (kind: number | undefined): Promise<readonly [string, Joined]> => {
+    const id = newId();
+    const joined = await join(id, 0);
+    const gone = new Promise((resolve) => server.on('disconnect', resolve));
+    if (kind !== undefined) joined.transport.send(kind, Buffer.from('?'));
+    joined.transport.close();
+    await gone;
+    return [id, joined];
+  };
+  const waited = await ended(undefined);
+  await back(...waited, /no longer holds this session: it has waited longer than its grace allows/);
+  const broken = await ended(Kind.WELCOME);
+  await back(...broken, /its client broke the protocol: it sent a handshake message/);
+  const left = await ended(Kind.GOAWAY);
+  await back(...left, /it was closed/);
+  await back(newId(), waited[1], /it ended long ago, or never was/);
 });
 
 test('whichever of the links that were let in with one secret the client has heard of, it comes back', async () => {
