@@ -73,7 +73,7 @@ function promisedCopy(original: PublicFunction, taskOf: TaskOf, inSteps: InSteps
 
 /** Trying again would only take as long as the first time. */
 function isFinal(error: unknown): boolean {
-  return isElsewhereError(error) || hasCode(error, 'ENOSPC', 'EDQUOT', 'EIO', 'EACCES');
+  return isElsewhereError(error) || hasCode(error, 'ENOSPC', 'EDQUOT', 'EIO');
 }
 
 function copyTask(context: FsContext, [from, to, given]: readonly unknown[]): Task | undefined {

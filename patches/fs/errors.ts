@@ -59,6 +59,7 @@ export function shapeError(error: unknown, shown: Shown): unknown {
   }
   const { code, syscall, path, dest, cause } = error as SystemError;
   if (code === undefined || syscall === undefined || knownError(code) === undefined) return error;
+  if (shown.asTold === true) return error;
   return systemError({
     code,
     syscall,

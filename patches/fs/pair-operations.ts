@@ -18,7 +18,7 @@ interface PairOperation {
   readonly work: (from: RemotePath, to: RemotePath, call: Call) => Work;
   /** One side is here, the other there. */
   readonly across?: (from: RemotePath | undefined, to: RemotePath | undefined, call: Call) => Work;
-  /** Errors across name what failed themselves: it is not always one of the two paths. */
+  /** Errors name what failed themselves: it is not always one of the two paths. */
   readonly ownPath?: boolean;
 }
 
@@ -39,7 +39,11 @@ export function pairOperation(context: FsContext, spec: PairOperation): Operatio
         const target = (source ?? destination)?.target as FsTarget;
         noteChange(target);
         if (source !== undefined && destination !== undefined)
-          return { target, shown, work: spec.work(source, destination, call) };
+          return {
+            target,
+            shown: { ...shown, asTold: spec.ownPath === true },
+            work: spec.work(source, destination, call),
+          };
         const work = spec.across?.(source, destination, call) ?? failing(crossed(name, from, to));
         return { target, shown: { ...shown, ownPath: spec.ownPath === true }, work };
       });
@@ -100,9 +104,16 @@ function* copyStep(
   try {
     return yield* ask('copyStep', name, from.path, to.path, options);
   } catch (error) {
-    // Its messages name both paths in the middle of the text: as the caller wrote them.
-    if (error instanceof Error && from.prefix !== '')
-      error.message = error.message.replaceAll(from.prefix, '');
+    if (error instanceof Error) asWritten(error, [from.prefix, to.prefix]);
     throw error;
   }
+}
+
+/** The error names paths, also in the middle of its message: as the caller wrote them. */
+function asWritten(error: Error, prefixes: readonly string[]): void {
+  const texts = error as unknown as Record<string, unknown>;
+  for (const key of ['message', 'path', 'dest'])
+    for (const prefix of prefixes)
+      if (prefix !== '' && typeof texts[key] === 'string')
+        texts[key] = texts[key].replaceAll(prefix, '');
 }

@@ -29,6 +29,8 @@ export interface Shown {
   readonly dest?: unknown;
   /** Node itself names a path here that the caller did not give: the far side's word stands. */
   readonly ownPath?: boolean;
+  /** Native steps, whose errors are not libuv's: as the far side tells them. */
+  readonly asTold?: boolean;
   /** The path is shown although the far side's error has none. */
   readonly pathAlways?: boolean;
   /** The operation is on an open file: a lost connection is an EIO of the device. */

@@ -5,8 +5,9 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
+import { outcome, outcomeSync } from '../../kit/outcome.ts';
 import { suite } from '../../kit/suite.ts';
-import { outcome, outcomeSync, Twice } from '../../kit/twice.ts';
+import { Twice } from '../../kit/twice.ts';
 
 const test = suite('patches/child-process/functions', { limit: 30_000 });
 

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
+import { describe, outcome, outcomeSync } from '../../kit/outcome.ts';
 import { suite } from '../../kit/suite.ts';
-import { describe, outcome, outcomeSync, Twice } from '../../kit/twice.ts';
+import { Twice } from '../../kit/twice.ts';
 import { inAllForms } from './forms.ts';
 
 const test = suite('patches/fs/arguments');

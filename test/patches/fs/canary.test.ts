@@ -7,8 +7,8 @@ import fs from 'node:fs';
 import { fsBinding } from '../../../patches/fs/binding.ts';
 import { FS_TABLE, PROMISES_TABLE } from '../../../patches/fs/coverage.ts';
 import { unknownFunctions } from '../../../patches/fs/unknown.ts';
+import { outcome, outcomeSync } from '../../kit/outcome.ts';
 import { suite } from '../../kit/suite.ts';
-import { outcome, outcomeSync } from '../../kit/twice.ts';
 import { REFUSAL, type Recording, record } from './recording-target.ts';
 
 const test = suite('patches/fs/canary');

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { type Connection, connect, withLocal, withRemote } from '../../../src/index.ts';
 import { startAgent, type TestAgent } from '../../kit/agent.ts';
+import { outcome, outcomeSync } from '../../kit/outcome.ts';
 import { suite } from '../../kit/suite.ts';
-import { outcome, outcomeSync } from '../../kit/twice.ts';
 
 const test = suite('patches/fs/descriptors');
 let agent: TestAgent;

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { withRemote } from '../../../src/index.ts';
+import { outcomeSync } from '../../kit/outcome.ts';
 import { suite } from '../../kit/suite.ts';
-import { outcomeSync, Twice } from '../../kit/twice.ts';
+import { Twice } from '../../kit/twice.ts';
 import { type AnyFunction, inAllForms } from './forms.ts';
 
 const test = suite('patches/fs/errors');
@@ -18,6 +19,7 @@ const table = fs as unknown as Record<string, AnyFunction>;
 function prepare(): void {
   fs.writeFileSync('f', 'content');
   fs.mkdirSync('d');
+  fs.mkdirSync('empty');
   fs.writeFileSync('d/in', '');
   fs.symlinkSync('loop', 'loop');
 }
@@ -89,6 +91,7 @@ const MAKING: readonly [name: string, ...args: unknown[]][] = [
   ['link', 'd', 'hard'],
   ['rename', 'd', 'f'],
   ['rename', 'f', 'd'],
+  ['rename', 'empty', 'd'],
   ['rename', 'f', '/dev/shm/elsewhere-other-device'],
   ['copyFile', 'f', 'd/in', fs.constants.COPYFILE_EXCL],
   ['copyFile', 'f', 'd'],

@@ -1,6 +1,6 @@
 /** One call of `fs` in each of the forms that Node has it in: blocking, with a callback, with a promise. */
 import fs from 'node:fs';
-import { outcome, outcomeSync } from '../../kit/twice.ts';
+import { outcome, outcomeSync } from '../../kit/outcome.ts';
 
 export type AnyFunction = (...args: unknown[]) => unknown;
 const table = fs as unknown as Record<string, AnyFunction>;

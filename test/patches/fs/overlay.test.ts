@@ -12,8 +12,8 @@ import {
   withRemote,
 } from '../../../src/index.ts';
 import { startAgent, type TestAgent } from '../../kit/agent.ts';
+import { outcome, outcomeSync } from '../../kit/outcome.ts';
 import { suite } from '../../kit/suite.ts';
-import { outcome, outcomeSync } from '../../kit/twice.ts';
 
 const test = suite('patches/fs/overlay');
 let agent: TestAgent;

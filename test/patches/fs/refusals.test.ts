@@ -1,128 +1,95 @@
-/** What the far system refuses (rights, room, numbers of open files) arrives as it would have arrived there. */
+/** What the far system refuses (rights, room, numbers of open files) is told as the agent's own Node would tell it. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import fs from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { connect, withRemote } from '../../../src/index.ts';
-import { startAgent, type TestAgent } from '../../kit/agent.ts';
+import { startAgent } from '../../kit/agent.ts';
 import { suite } from '../../kit/suite.ts';
-import { outcome } from '../../kit/twice.ts';
+import { refusals } from './refused-calls.ts';
 
-const test = suite('patches/fs/refusals');
+const test = suite('patches/fs/refusals', { limit: 30_000 });
 
 const isRoot = process.getuid?.() === 0;
-const has = (program: string): boolean =>
-  spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
+const works = (program: string, ...args: string[]): boolean =>
+  spawnSync(program, args, { stdio: 'ignore' }).status === 0;
 
-async function withAgent(
-  prefix: readonly string[],
-  body: (agent: TestAgent) => Promise<void>,
-): Promise<void> {
-  const agent = await startAgent({ prefix });
+const CALLS = fileURLToPath(new URL('./refused-calls.js', import.meta.url));
+
+interface Scene {
+  readonly name: string;
+  /** Commands of a shell, in the agent's folder and before it. */
+  readonly set?: string;
+  /** A program and its arguments in front of all. */
+  readonly prefix?: readonly string[];
+  /** Where the agent's user is another one. */
+  readonly asUser?: boolean;
+}
+
+/** The folder is that of the agent alone, and of the scope. */
+async function compared({ name, set = ':', prefix = [], asUser }: Scene): Promise<string> {
+  const drop = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+  const agent = await startAgent({
+    prefix: [...prefix, 'sh', '-ec', `${set}; exec "$@"`, 'sh', ...(asUser === true ? drop : [])],
+  });
   const connection = await connect(agent.url);
   try {
-    await withRemote(connection, { stdio: 'local' }, () => body(agent));
+    const there = (await connection.import(CALLS)) as { refusals: typeof refusals };
+    const expected = await there.refusals(name, agent.folder);
+    const actual = await withRemote(connection, { stdio: 'local' }, () =>
+      refusals(name, agent.folder),
+    );
+    assert.deepStrictEqual(differing(actual, expected), []);
+    return JSON.stringify(expected);
   } finally {
     await connection.close();
     await agent.stop();
   }
 }
 
-/** Of a promise form, field by field. */
-async function failure(call: () => Promise<unknown>): Promise<Record<string, unknown>> {
-  const error = (await outcome(call)) as NodeJS.ErrnoException & { dest?: string };
-  assert.ok(error instanceof Error, 'it fails');
-  const { code, errno, syscall, path, dest, message } = error;
-  return { code, errno, syscall, path, dest, message };
+/** Only the calls that differ: the lists are long. */
+function differing(actual: unknown, expected: unknown): unknown[] {
+  if (!Array.isArray(actual) || !Array.isArray(expected) || actual.length !== expected.length)
+    return isDeepStrictEqual(actual, expected) ? [] : [{ actual, expected }];
+  return actual.flatMap((item, index) =>
+    isDeepStrictEqual(item, expected[index]) ? [] : [{ actual: item, expected: expected[index] }],
+  );
 }
 
-const refused = (
-  code: string,
-  errno: number,
-  text: string,
-  syscall: string,
-  path?: string,
-): Record<string, unknown> => ({
-  code,
-  errno,
-  syscall,
-  path,
-  dest: undefined,
-  message: `${code}: ${text}, ${syscall}${path === undefined ? '' : ` '${path}'`}`,
-});
+const FILES = 'echo content > mine; mkdir folder; echo in > folder/in; chmod 755 .';
 
-const another = isRoot && has('setpriv');
-if (another) {
-  test('EACCES: the agent may do what its user may', () =>
-    withAgent(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'], async (agent) => {
-      const denied = (syscall: string, path: string): Record<string, unknown> =>
-        refused('EACCES', -13, 'permission denied', syscall, path);
-      const secret = `${agent.folder}/secret`;
-      // The folder is root's alone, and of mode 0700.
-      const { promises } = fs;
-      assert.deepEqual(await failure(() => promises.readFile(secret)), denied('open', secret));
-      assert.deepEqual(await failure(() => promises.writeFile(secret, '')), denied('open', secret));
-      assert.deepEqual(await failure(() => promises.stat(secret)), denied('stat', secret));
-      assert.deepEqual(await failure(() => promises.mkdir(secret)), denied('mkdir', secret));
-      assert.deepEqual(await failure(() => promises.access(secret)), denied('access', secret));
-      const { folder } = agent;
-      assert.deepEqual(await failure(() => promises.readdir(folder)), denied('scandir', folder));
-      assert.equal(fs.existsSync(secret), false);
-    }));
+if (isRoot && works('setpriv', '--version')) {
+  test('EACCES and EPERM: the agent may do what its user may', async () => {
+    const set = `${FILES}; mkdir -m 700 secret; echo x > secret/file; echo x > public; chmod 644 public`;
+    const seen = await compared({ name: 'EACCES', set, asUser: true });
+    assert.match(seen, /EACCES.*EPERM/);
+  });
 }
 
-/** A mount namespace of the agent's own, with a file system of 1 MiB and one that is read only. */
-const MOUNTS = 'mount -t tmpfs -o size=1m none "$PWD" && exec "$@"';
-const mounts =
-  isRoot &&
-  spawnSync('unshare', ['-m', 'sh', '-c', 'mount -t tmpfs none /mnt'], { stdio: 'ignore' })
-    .status === 0;
+/** A mount namespace of the agent's own. */
+const mounts = isRoot && works('unshare', '-m', 'sh', '-c', 'mount -t tmpfs none /mnt');
 if (mounts) {
-  test('ENOSPC: the far disk is full', () =>
-    withAgent(['unshare', '-m', 'sh', '-c', `${MOUNTS}`, 'sh'], async (agent) => {
-      const path = `${agent.folder}/full`;
-      const full = refused('ENOSPC', -28, 'no space left on device', 'write');
-      const bytes = Buffer.alloc(2 * 1024 * 1024);
-      assert.deepEqual(await failure(() => fs.promises.writeFile(path, bytes)), full);
-      const handle = await fs.promises.open(path, 'w');
-      // A write that finds some room is a short one; the next has none.
-      while ((await outcome(() => handle.write(bytes, 0, 65_536))) instanceof Error === false);
-      assert.deepEqual(await failure(() => handle.write(bytes, 0, 65_536)), full);
-      await handle.close();
-      const stream = fs.createWriteStream(path);
-      const error = await new Promise<NodeJS.ErrnoException>((resolve) => {
-        stream.on('error', resolve).end(bytes);
-      });
-      assert.equal(error.code, 'ENOSPC');
-      fs.unlinkSync(path);
-      fs.writeFileSync(path, 'there is room again');
-    }));
+  const prefix = ['unshare', '-m'];
 
-  test('EROFS: the far file system is read only', () =>
-    withAgent(
-      ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs -o ro none /mnt && exec "$@"', 'sh'],
-      async () => {
-        const readOnly = (syscall: string): Record<string, unknown> =>
-          refused('EROFS', -30, 'read-only file system', syscall, '/mnt/x');
-        assert.deepEqual(await failure(() => fs.promises.mkdir('/mnt/x')), readOnly('mkdir'));
-        assert.deepEqual(
-          await failure(() => fs.promises.writeFile('/mnt/x', '')),
-          readOnly('open'),
-        );
-      },
-    ));
+  test('ENOSPC: the far disk is full', async () => {
+    const set = `${FILES}; head -c 2000000 /dev/zero > large; mkdir full; mount -t tmpfs -o size=1m none full`;
+    assert.match(await compared({ name: 'ENOSPC', set, prefix }), /ENOSPC.*there is room again/);
+  });
+
+  test('EROFS: the far file system is read only', async () => {
+    const set = `${FILES}; mkdir -p ro/folder; echo x > ro/file; mount --bind ro ro; mount -o remount,ro,bind ro`;
+    assert.match(await compared({ name: 'EROFS', set, prefix }), /EROFS/);
+  });
+
+  test('EXDEV: two file systems of the far side', async () => {
+    const set = `${FILES}; mkdir other; mount -t tmpfs none other`;
+    assert.match(await compared({ name: 'EXDEV', set, prefix }), /EXDEV/);
+  });
 }
 
-test('EMFILE: the far side has no more descriptors', () =>
-  withAgent(['sh', '-c', 'ulimit -n 64; exec "$@"', 'sh'], async () => {
-    fs.writeFileSync('f', 'x');
-    const open: number[] = [];
-    const error = await failure(async () => {
-      for (;;) open.push(fs.openSync('f', 'r+'));
-    });
-    assert.deepEqual(error, refused('EMFILE', -24, 'too many open files', 'open', 'f'));
-    assert.ok(open.length > 10, `${open.length} were opened`);
-    for (const descriptor of open) fs.closeSync(descriptor);
-    assert.equal(fs.readFileSync('f', 'utf8'), 'x');
-  }));
+test('EMFILE: the far side has no more descriptors', async () => {
+  const set = `${FILES}; ulimit -n 64`;
+  assert.match(await compared({ name: 'EMFILE', set }), /EMFILE.*content/);
+});
 
 test.run();

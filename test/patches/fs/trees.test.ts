@@ -4,8 +4,9 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { withRemote } from '../../../src/index.ts';
+import { outcome, outcomeSync } from '../../kit/outcome.ts';
 import { suite } from '../../kit/suite.ts';
-import { outcome, outcomeSync, Twice } from '../../kit/twice.ts';
+import { Twice } from '../../kit/twice.ts';
 
 const test = suite('patches/fs/trees');
 let twice: Twice;

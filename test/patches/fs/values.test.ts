@@ -5,8 +5,9 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { withRemote } from '../../../src/index.ts';
+import { outcome, outcomeSync } from '../../kit/outcome.ts';
 import { suite } from '../../kit/suite.ts';
-import { outcome, outcomeSync, Twice } from '../../kit/twice.ts';
+import { Twice } from '../../kit/twice.ts';
 
 const test = suite('patches/fs/values');
 let twice: Twice;

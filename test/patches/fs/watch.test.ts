@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { type Connection, connect, withRemote } from '../../../src/index.ts';
 import { runProgram, startAgent, type TestAgent } from '../../kit/agent.ts';
+import { outcome, outcomeSync } from '../../kit/outcome.ts';
 import { suite } from '../../kit/suite.ts';
-import { outcome, outcomeSync } from '../../kit/twice.ts';
 
 const test = suite('patches/fs/watch');
 let agent: TestAgent;
