@@ -42,7 +42,8 @@ const HELP = `elsewhere run: runs a program here whose files and sockets are the
   --on URL           what \`elsewhere serve\` printed; default ELSEWHERE_URL
   --patch A,B        only these: fs, net, server, dgram, dns, http, fetch, stdio, process, os, child_process
   --except A,B       all but these
-  --local GLOB       these paths stay here (repeatable), beside the program's own package and node_modules
+  --local GLOB       these paths stay here (repeatable), beside the program's own package and the
+                     node_modules from which it is loaded
   --remote GLOB      exceptions from what stays here
   --deny GLOB        these paths fail with EACCES
   --map FROM=TO      paths below FROM are read and written below TO on the far side

@@ -1,5 +1,6 @@
 /** Which paths stay here under `elsewhere run`: the program itself, its modules, Node's own files and devices. */
-import { dirname } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { originals } from '../base/originals.ts';
 import type { PathOptions } from './path-rules.ts';
 
@@ -13,8 +14,19 @@ export function programRules(
   // The prefix of a system-wide Node is /usr: then only what Node itself reads there.
   const prefix = dirname(dirname(process.execPath));
   const node = prefix === '/usr' || prefix === '/' ? [process.execPath] : [prefix];
-  const fixed = ['/proc', '/dev', '/sys', '**/node_modules/**', '**/node_modules'];
+  const fixed = ['/proc', '/dev', '/sys', ...moduleFolders(main)];
   return { ...given, local: [...program, ...node, own, ...fixed, ...(given.local ?? [])] };
+}
+
+/**
+ * Where Node finds the packages that the program loads: what they read beside their code is there too. Only those that are
+ * here when it starts: other folders of that name, in a project that the program works on, are the far side's.
+ */
+function moduleFolders(main: string | undefined): string[] {
+  const start = main === undefined ? join(originals.process.cwd(), '[eval]') : realPath(main);
+  const folders = createRequire(start).resolve.paths('a-package') ?? [];
+  const here = folders.filter((folder) => originals.fs.existsSync(folder));
+  return [...new Set(here.flatMap((folder) => [folder, realPath(folder)]))];
 }
 
 /** The nearest directory above the main file that has a package.json, or else the file's own. */

@@ -88,6 +88,27 @@ test('ES modules, fs/promises, fetch, http.get', async () => {
   });
 });
 
+test('node_modules that it is loaded from are here, those of a far project there', async () => {
+  const near = join(app, 'node_modules', 'near');
+  const project = join(agent.folder, 'node_modules', 'far');
+  for (const [folder, text] of [
+    [near, 'near'],
+    [project, 'far'],
+  ] as const) {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'data.txt'), text);
+  }
+  writeFileSync(
+    join(near, 'index.js'),
+    'exports.text = require("fs").readFileSync(__dirname + "/data.txt", "utf8")',
+  );
+  const ended = await program(
+    'modules.cjs',
+    `console.log(require('near').text, require('fs').readFileSync('node_modules/far/data.txt', 'utf8'))`,
+  );
+  assert.equal(ended.stdout, 'near far\n', ended.stderr);
+});
+
 test('TypeScript through tsx', async () => {
   writeFileSync(
     join(app, 'main.ts'),
