@@ -14,6 +14,7 @@ const entries = {
   register: built('register'),
   cli: built('cli'),
   testing: built('testing'),
+  isolated: built('isolated'),
   'relay-worker': built('connection/relay-worker'),
 };
 

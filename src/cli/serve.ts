@@ -30,6 +30,7 @@ const OPTIONS: OptionTable = {
   insecure: { type: 'boolean' },
   stdio: { type: 'boolean' },
   once: { type: 'boolean' },
+  isolate: { type: 'boolean' },
   grace: { type: 'string' },
   json: { type: 'boolean' },
 };
@@ -39,7 +40,7 @@ const DRAIN = 4000;
 
 const HELP = `elsewhere serve: lets authenticated clients use this machine's files, sockets and stdio
 
-  elsewhere serve [--listen URL | --stdio | --relay URL --name NAME] [--token-file FILE] [--no-classic] [--read DIR]... [--grace SECONDS] [--once]
+  elsewhere serve [--listen URL | --stdio | --relay URL --name NAME] [--token-file FILE] [--no-classic] [--read DIR]... [--grace SECONDS] [--once] [--isolate]
                   [--json] [--tls-cert FILE --tls-key FILE [--tls-ca FILE]] [--insecure]
 
   --listen URL       ws://127.0.0.1:PORT (default, any free port), tcp://127.0.0.1:PORT or unix:/PATH;
@@ -61,6 +62,7 @@ const HELP = `elsewhere serve: lets authenticated clients use this machine's fil
   --tls-ca FILE      clients must show a certificate that this authority has signed
   --insecure         allow ws: and tcp: beyond this machine: anyone on the way can read and change everything
   --stdio            links come over standard input and output, for exec: URLs; what it runs prints to standard error
+  --isolate          each client has a process of its own: one that breaks down or blocks harms nobody else
   --once             end after the first client has gone
   --json             print one JSON line instead of the bare URL
 
@@ -101,7 +103,7 @@ export const serveCommand: Command = {
 /** Who else may come in, and how many. */
 function admission(
   values: ParsedLine['values'],
-): Pick<ServeOptions, 'auth' | 'maxConnections' | 'once'> {
+): Pick<ServeOptions, 'auth' | 'maxConnections' | 'once' | 'isolate'> {
   const [users, many] = [optional(values['users']), optional(values['max-connections'])];
   const maxConnections = Number(many);
   if (many !== undefined && !(Number.isInteger(maxConnections) && maxConnections > 0))
@@ -112,6 +114,7 @@ function admission(
     ...(users === undefined ? {} : { auth: { users } }),
     ...(many === undefined ? {} : { maxConnections }),
     once: values['once'] === true,
+    ...(values['isolate'] === true ? { isolate: 'process' } : {}),
   };
 }
 

@@ -9,6 +9,7 @@ import {
   receiveMessageOnPort,
   Worker,
 } from 'node:worker_threads';
+import { entryFile } from '../base/entry-file.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import { PACKET_COST, WINDOW } from '../transport/credited.ts';
 import {
@@ -37,9 +38,9 @@ export function startRelay(endpoint: Endpoint, timeout: number): Relay {
     endpoint,
     timeout,
     port: port2,
-    agentFile: fileBeside('agent.cjs').href,
+    agentFile: entryFile('agent.cjs').href,
   };
-  const worker = new Worker(fileBeside('relay-worker.js'), {
+  const worker = new Worker(entryFile('connection/relay-worker.js'), {
     workerData: start,
     transferList: [port2],
     // Not our own preload, which would dial again; nor the program's.
@@ -145,15 +146,6 @@ class PortLink implements BlockingLink {
 
 function ended(): ElsewhereError {
   return new ElsewhereError('ERR_ELSEWHERE_CONNECTION_LOST', 'the agent closed the blocking link');
-}
-
-/** Among the bundle's entries, or beside this file as it was compiled; the agent is only there as a bundle. */
-function fileBeside(name: string): URL {
-  const { url } = import.meta;
-  if (url.includes('/chunks/')) return new URL(`../${name}`, url);
-  if (name.endsWith('.cjs') && url.includes('/build/'))
-    return new URL(`../../../dist/${name}`, url);
-  return new URL(`./${name}`, url);
 }
 
 function withoutPreload(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

@@ -20,7 +20,7 @@ export async function connectPairWith<S = unknown>(
   options: ServeOptions = {},
   near: Pick<ConnectOptions, 'service'> = {},
 ): Promise<ConnectionPair<S>> {
-  const agent = newAgent(patches, { heartbeat: 0, ...options });
+  const agent = await newAgent(patches, { heartbeat: 0, ...options });
   const session = new ObservedSession({
     key: tokenKey(agent.token),
     timeout: 10_000,

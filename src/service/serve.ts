@@ -1,15 +1,17 @@
 /** Serves this machine's resources to who knows the token. */
 
 import { ElsewhereError } from '../base/errors.ts';
-import { ObjectSession } from '../objects/session.ts';
 import type { AnyPatch } from '../patch.ts';
 import { Agent, type AgentOptions } from '../session/agent.ts';
 import type { FarSession } from '../session/far-session.ts';
+import { sessionsApart } from '../session/isolation.ts';
 import type { Login } from '../session/keyring.ts';
 import { isLoopback, parseEndpoint } from '../transport/endpoint.ts';
-import { refuseClassic, serveClassic } from './classic.ts';
+import { settingsApart } from './apart.ts';
+import { sessionsHere } from './far-end.ts';
 import { answerJsonRpc } from './json-rpc.ts';
-import { type Intercept, type ServiceSource, serveService } from './service.ts';
+import type { Intercept, ServiceSource } from './service.ts';
+import { loadService } from './service-file.ts';
 
 export interface ServeOptions extends Omit<AgentOptions, 'post'> {
   /**
@@ -18,8 +20,16 @@ export interface ServeOptions extends Omit<AgentOptions, 'post'> {
    * that says, false by default.
    */
   readonly classic?: boolean;
-  /** What `conn.root` is for clients. An instance is shared by all of them; of a class or a function each gets its own. */
-  readonly service?: ServiceSource;
+  /**
+   * What `conn.root` is for clients. An instance is shared by all of them; of a class or a function each gets its own.
+   * The URL of a module stands for what it exports as `service` (and `intercept`, if it does).
+   */
+  readonly service?: ServiceSource | URL;
+  /**
+   * 'process': each client has a process of its own, with its own memory, folder and environment; one that breaks down
+   * or blocks harms nobody else. The service must be the URL of a module then. Default: all share this process.
+   */
+  readonly isolate?: 'process';
   /**
    * Whether the service also answers JSON-RPC 2.0, as HTTP POST on the same port of a ws: or wss: listener, with the header
    * `Authorization: Bearer TOKEN` (or Basic for users). Default false.
@@ -112,16 +122,17 @@ export async function serveWith(
   patches: readonly AnyPatch[],
   options: ServeOptions = {},
 ): Promise<Server> {
-  const agent = newAgent(patches, options);
-  await agent.listen({ ...options, ...jsonRpcOf(options) });
+  const agent = await newAgent(patches, options);
+  await agent.listen({ ...options, ...(await jsonRpcOf(options)) });
   const server = new Server(agent);
   if (options.once === true) server.on('disconnect', () => void server.close());
   return server;
 }
 
-function jsonRpcOf(options: ServeOptions): Pick<AgentOptions, 'post'> {
-  const { jsonRpc, service: source, intercept, listen } = options;
-  if (jsonRpc !== true) return {};
+async function jsonRpcOf(options: ServeOptions): Promise<Pick<AgentOptions, 'post'>> {
+  if (options.jsonRpc !== true) return {};
+  const { listen } = options;
+  const { service: source, intercept } = await loadService(options);
   if (source === undefined || !/^wss?:/.test(String(listen ?? 'ws:')))
     throw new ElsewhereError(
       'ERR_ELSEWHERE_ARGUMENT',
@@ -130,34 +141,17 @@ function jsonRpcOf(options: ServeOptions): Pick<AgentOptions, 'post'> {
   return { post: (body, login) => answerJsonRpc(body, login, { source, intercept }) };
 }
 
-export function newAgent(patches: readonly AnyPatch[], options: ServeOptions): Agent {
-  const classic = mayRunCode(options) ? serveClassic : refuseClassic;
-  return new Agent(options, patches, (session) => {
-    const objects = objectsOf(session);
-    classic(session, objects);
-    const { service: source, intercept } = options;
-    if (source === undefined) return;
-    const { id, core, login } = session;
-    const ended = (cleanup: (reason: Error) => void): void =>
-      session.onEnd(() => cleanup(core.lost ?? new Error('the session is over')));
-    serveService(objects, { source, intercept, peer: { id, login }, ended });
-  });
-}
-
-function objectsOf(session: FarSession): ObjectSession {
-  const { core, methods, peer } = session;
-  const objects = new ObjectSession({
-    methods,
-    description: `client ${peer.hostname}:${peer.pid}`,
-    request: (method, args, done, timeout) => core.request(method, args, done, timeout),
-    cancel: (id) => core.cancel(id),
-    notify: (method, args) => core.notify(method, args),
-    // The agent's listener keeps its process alive, not what it asks of clients.
-    hold: () => undefined,
-    release: () => undefined,
-  });
-  session.onEnd(() => objects.end());
-  return objects;
+export async function newAgent(
+  patches: readonly AnyPatch[],
+  options: ServeOptions,
+): Promise<Agent> {
+  const settings = { ...options, classic: mayRunCode(options) };
+  if (options.isolate === 'process')
+    return new Agent(options, sessionsApart(settingsApart(settings)));
+  return new Agent(
+    options,
+    sessionsHere(patches, { ...settings, ...(await loadService(settings)) }),
+  );
 }
 
 function mayRunCode({ policy, classic, listen, relay }: ServeOptions): boolean {

@@ -4,13 +4,9 @@ import { EventEmitter } from 'node:events';
 import { runDetached } from '../base/context.ts';
 import { ElsewhereError, isElsewhereError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
-import type { PeerInfo } from '../connection/channel.ts';
-import { DEFAULT_HEARTBEAT } from '../connection/heartbeat.ts';
-import { DEFAULT_GRACE } from '../connection/redial.ts';
-import type { AnyPatch } from '../patch.ts';
 import { newToken, PRIVATE_LINK_TOKEN, tlsKey } from '../security/auth.ts';
 import { mayUpgrade } from '../security/origin.ts';
-import { type Policy, type PolicyRules, policyRules } from '../security/policy.ts';
+import type { Policy } from '../security/policy.ts';
 import { formatUrl, isLoopback, parseEndpoint } from '../transport/endpoint.ts';
 import type { PostGate } from '../transport/http-post.ts';
 import { listen } from '../transport/listen.ts';
@@ -28,10 +24,9 @@ import {
 import { dialOut } from './dial-out.ts';
 import { driveHandshake } from './drive.ts';
 import { Endings } from './endings.ts';
-import { type Extend, FarSession } from './far-session.ts';
+import type { AgentSession, Guest } from './far-session.ts';
 import { type Admission, refusal, serverHandshake } from './handshake.ts';
 import { type AuthOptions, checkToken, Keyring, type Login } from './keyring.ts';
-import { selfInfo } from './self.ts';
 
 export interface AgentOptions {
   /**
@@ -77,7 +72,9 @@ export interface AgentOptions {
 const MAX_UNAUTHENTICATED = 64;
 /** A wrong token costs at least this long, so that guessing is slow. */
 const REFUSAL_DELAY = 100;
-type KnownLogin = Login & { readonly peer: PeerInfo };
+type KnownLogin = Guest['login'];
+/** Begins the session of a client; `onOver` is called once, with why it is over. */
+export type OpenSession = (guest: Guest, onOver: (why: string) => void) => AgentSession;
 const STOPPING = 'the agent is stopping';
 
 /** Ports and pipes have none. */
@@ -90,22 +87,18 @@ export class Agent {
   readonly #verify: AuthOptions['verify'];
   readonly #maxConnections: number;
   readonly #once: boolean;
-  readonly #patches: readonly AnyPatch[];
-  readonly #rules: PolicyRules;
-  readonly #extend: Extend;
+  readonly #open: OpenSession;
   readonly #authTimeout: number;
-  readonly #grace: number;
-  readonly #heartbeat: number;
   /** Tells clients whether it is still the same run of the agent, with all that it held. */
   readonly #epoch: string = randomBytes(16).toString('hex');
-  readonly #sessions = new Map<string, FarSession>();
+  readonly #sessions = new Map<string, AgentSession>();
   readonly #endings = new Endings();
   #unauthenticated = 0;
   #listener: Listener | undefined;
   #relay: RelayedEndpoint | undefined;
   #closing = false;
 
-  constructor(options: AgentOptions, patches: readonly AnyPatch[], extend: Extend) {
+  constructor(options: AgentOptions, open: OpenSession) {
     const isPrivate = options.listen !== undefined && typeof options.listen !== 'string';
     this.token = options.token ?? (isPrivate ? PRIVATE_LINK_TOKEN : newToken());
     checkToken(this.token);
@@ -113,12 +106,8 @@ export class Agent {
     this.#verify = options.auth?.verify;
     this.#maxConnections = options.maxConnections ?? Number.POSITIVE_INFINITY;
     this.#once = options.once === true;
-    this.#patches = patches;
-    this.#rules = policyRules(options.policy);
-    this.#extend = extend;
+    this.#open = open;
     this.#authTimeout = options.authTimeout ?? 10_000;
-    this.#grace = options.grace ?? DEFAULT_GRACE;
-    this.#heartbeat = options.heartbeat ?? DEFAULT_HEARTBEAT;
   }
 
   async listen(options: AgentOptions): Promise<void> {
@@ -198,7 +187,7 @@ export class Agent {
     return this.#listener;
   }
 
-  get sessions(): readonly FarSession[] {
+  get sessions(): readonly AgentSession[] {
     return [...this.#sessions.values()];
   }
 
@@ -237,10 +226,11 @@ export class Agent {
   }
 
   #admit(transport: Transport, admission: Admission, login: KnownLogin): void {
+    const refuse = (error: unknown): void => this.#refuse(transport, login.remote, error);
     try {
-      this.#session(admission, login).attach(transport, admission, selfInfo());
-    } catch (refused) {
-      this.#refuse(transport, login.remote, refused);
+      this.#session(admission, login).attach(transport, admission)?.catch(refuse);
+    } catch (error) {
+      refuse(error);
     }
   }
 
@@ -264,27 +254,18 @@ export class Agent {
     this.events.emit('refused', remote, error);
   }
 
-  #session({ session: id }: Admission, login: KnownLogin): FarSession {
+  #session({ session: id }: Admission, login: KnownLogin): AgentSession {
     const known = this.#sessions.get(id);
     if (known !== undefined) {
       refuseOthers(known.login, login);
       return known;
     }
     this.#refuseCrowd();
-    const session = new FarSession({
-      id,
-      login,
-      patches: this.#patches,
-      rules: this.#rules,
-      grace: this.#grace,
-      heartbeat: this.#heartbeat,
-      onOver: (why) => {
-        this.#sessions.delete(id);
-        this.#endings.add(id, why);
-        this.events.emit('disconnect', session);
-      },
+    const session = this.#open({ id, login }, (why) => {
+      this.#sessions.delete(id);
+      this.#endings.add(id, why);
+      this.events.emit('disconnect', session);
     });
-    this.#extend(session);
     this.#sessions.set(id, session);
     this.events.emit('connection', session);
     return session;

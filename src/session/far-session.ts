@@ -14,19 +14,41 @@ import type { AnyPatch, PolicyView, RemoteContext } from '../patch.ts';
 import type { PolicyRules } from '../security/policy.ts';
 import { oneWay } from '../transport/one-way.ts';
 import type { Transport } from '../transport/transport.ts';
-import type { Admission, LaneName } from './handshake.ts';
+import { type Admission, type LaneName, welcome } from './handshake.ts';
 import type { Login } from './keyring.ts';
 import { LaneSecrets } from './lane-secrets.ts';
-import { hasEnded } from './self.ts';
+import { hasEnded, selfInfo } from './self.ts';
 import { sessionHeart } from './session-heart.ts';
 import { SessionPolicy } from './session-policy.ts';
 
-/** Adds what the layers above serve to every session: classic mode, services. */
-export type Extend = (session: FarSession) => void;
-
-export interface FarSessionInit {
+/** A client that was let in. */
+export interface Guest {
+  /** Of its session. */
   readonly id: string;
   readonly login: Login & { readonly peer: PeerInfo };
+}
+
+/** The session of one client, be it of this process or of one of its own. */
+export interface AgentSession extends Guest {
+  readonly peer: PeerInfo;
+  /** What may prove a resumption of that lane. */
+  secrets(lane: LaneName): readonly Buffer[] | undefined;
+  /**
+   * Gives a lane its first link, or a new one in place of one that was lost; the client's welcome is sent before anything
+   * else. Throws (or rejects with) _PROTOCOL or _CLOSED, and leaves the transport to the caller.
+   */
+  attach(transport: Transport, admission: Admission): void | Promise<void>;
+  /**
+   * Tells the client, answers what is under way for at most `ms` milliseconds and then closes. Calls that come meanwhile
+   * are refused as not carried out.
+   */
+  drain(reason: string, ms: number): void;
+  /** Tells the client and ends after what is under way was sent. */
+  close(reason: string): void;
+  onEnd(cleanup: () => void): void;
+}
+
+export interface FarSessionInit extends Guest {
   readonly patches: readonly AnyPatch[];
   readonly rules: PolicyRules;
   /** Milliseconds without any link until the session is over. */
@@ -52,10 +74,10 @@ interface Seat {
   readonly secrets: LaneSecrets;
 }
 
-export class FarSession {
+export class FarSession implements AgentSession {
   readonly id: string;
   /** Who the client has proven to be. */
-  readonly login: Login;
+  readonly login: Guest['login'];
   readonly peer: PeerInfo;
   readonly methods: MethodTable = new MethodTable();
   readonly core: Peer;
@@ -124,13 +146,11 @@ export class FarSession {
     }
   }
 
-  /** What may prove a resumption of that lane. */
   secrets(lane: LaneName): readonly Buffer[] | undefined {
     return this.#seats.get(lane)?.secrets.all;
   }
 
-  /** Gives a lane its first link, or a new one in place of one that was lost. `welcome` is sent before anything else. Throws _PROTOCOL or _CLOSED. */
-  attach(transport: Transport, admission: Admission, self: PeerInfo): void {
+  attach(transport: Transport, admission: Admission): void {
     const seat = this.#seat(admission);
     try {
       seat.lane.checkReceived(admission.received);
@@ -142,8 +162,8 @@ export class FarSession {
     // A link that only seems to live must not receive anything more: it would not be counted.
     seat.lane.detach();
     seat.secrets.add(admission.proven, admission.next);
-    const welcome = admission.welcome(self, seat.lane.received, this.#grace);
-    transport.send(welcome.kind, welcome.body);
+    const first = welcome(admission, selfInfo(), seat.lane.received, this.#grace);
+    transport.send(first.kind, first.body);
     seat.lane.attach(admission.oneWay ? oneWay(transport) : transport, admission.received);
     this.#stopWaiting();
     this.#heartbeat?.stop();
@@ -219,10 +239,6 @@ export class FarSession {
     if (this.core.main.transport === undefined || !this.#connected) this.end(why);
   }
 
-  /**
-   * Tells the client, answers what is under way for at most `ms` milliseconds and then closes. Calls that come meanwhile
-   * are refused as not carried out.
-   */
   drain(reason: string, ms: number): void {
     if (ms === 0 || this.core.main.transport === undefined) return this.close(reason);
     this.core.stopServing();
@@ -239,7 +255,6 @@ export class FarSession {
     }, DRAIN_CHECK);
   }
 
-  /** Tells the client and ends after what is under way was sent. */
   close(reason: string): void {
     this.#leaving = true;
     clearInterval(this.#drain);

@@ -124,8 +124,24 @@ export interface Admission {
   readonly proven: Buffer | undefined;
   /** The secret for the next link. */
   readonly next: Buffer;
-  /** The packet that ends the handshake. */
-  welcome(self: PeerInfo, received: number, grace: number): HandshakePacket;
+  /** What was proven, and so what this side proves in turn. */
+  readonly key: Buffer;
+  readonly nonces: { readonly clientNonce: string; readonly serverNonce: string };
+}
+
+/** The packet that ends the handshake: `received` is how many of the client's sequenced packets we have. */
+export function welcome(
+  { key, nonces, session, lane }: Admission,
+  self: PeerInfo,
+  received: number,
+  grace: number,
+): HandshakePacket {
+  return encode(Kind.WELCOME, {
+    proof: proof(key, 'server', { ...nonces, session, lane, received }),
+    received,
+    grace,
+    peer: self,
+  });
 }
 
 /** The accepting side: yields like the client's, and returns who was let in. The caller sends the welcome. */
@@ -167,13 +183,8 @@ export function* serverHandshake(
     peer: readPeer(answer['self'], 'client'),
     proven: found.secret,
     next: nextSecret(found.key, clientNonce, serverNonce),
-    welcome: (self, own, grace) =>
-      encode(Kind.WELCOME, {
-        proof: proof(found.key, 'server', { ...input, received: own }),
-        received: own,
-        grace,
-        peer: self,
-      }),
+    key: found.key,
+    nonces: { clientNonce, serverNonce },
   };
 }
 

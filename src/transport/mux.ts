@@ -29,7 +29,7 @@ export class Mux {
   readonly #options: MuxOptions;
   readonly #channels = new Map<number, CreditedTransport>();
   #started: boolean;
-  #next = 1;
+  #next = 0;
   #rest: Buffer = Buffer.alloc(0);
   #over = false;
 
@@ -46,10 +46,17 @@ export class Mux {
 
   /** Opens a link; packets wait in the pipe until the other side is there. */
   open(): Transport {
-    const channel = this.#next++;
-    if (channel > 255) throw protocol('too many links were opened on one pipe');
+    const channel = this.#freeChannel();
     this.#write(Message.OPEN, channel);
     return this.#channel(channel);
+  }
+
+  /** In turn, so that a number is not used again before the other side has heard of the end of its last link. */
+  #freeChannel(): number {
+    if (this.#channels.size >= MAX_CHANNELS) throw protocol('too many links on one pipe');
+    do this.#next = (this.#next % 255) + 1;
+    while (this.#channels.has(this.#next));
+    return this.#next;
   }
 
   #channel(channel: number): CreditedTransport {

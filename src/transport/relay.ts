@@ -3,13 +3,13 @@
 import { MAX_PACKET } from '../wire/message.ts';
 import type { Transport } from './transport.ts';
 
-/** The sizes of packets are judged by who reads them in the end. */
-export function relay(one: Transport, other: Transport): void {
-  handOn(one, other);
+/** The sizes of packets are judged by who reads them in the end. `onEnd` is called when `one` is over. */
+export function relay(one: Transport, other: Transport, onEnd?: () => void): void {
+  handOn(one, other, onEnd);
   handOn(other, one);
 }
 
-function handOn(from: Transport, to: Transport): void {
+function handOn(from: Transport, to: Transport, onEnd?: () => void): void {
   from.setLimit(MAX_PACKET);
   from.events = {
     packet: (kind, body, owned) => {
@@ -17,6 +17,10 @@ function handOn(from: Transport, to: Transport): void {
     },
     // What `from` has sent is what `to` has read.
     drain: () => to.resume(),
-    close: (error) => (error === undefined ? to.close() : to.destroy(error)),
+    close: (error) => {
+      if (error === undefined) to.close();
+      else to.destroy(error);
+      onEnd?.();
+    },
   };
 }

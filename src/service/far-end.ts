@@ -1,0 +1,53 @@
+/** What an agent serves to a client: the patches' remote halves, classic mode, a service. */
+import { DEFAULT_HEARTBEAT } from '../connection/heartbeat.ts';
+import { DEFAULT_GRACE } from '../connection/redial.ts';
+import { ObjectSession } from '../objects/session.ts';
+import type { AnyPatch } from '../patch.ts';
+import { type Policy, policyRules } from '../security/policy.ts';
+import type { OpenSession } from '../session/agent.ts';
+import { FarSession } from '../session/far-session.ts';
+import { refuseClassic, serveClassic } from './classic.ts';
+import { serveService } from './service.ts';
+import type { LoadedService } from './service-file.ts';
+
+export interface FarEndOptions extends LoadedService {
+  readonly classic: boolean;
+  readonly policy?: Policy;
+  readonly grace?: number;
+  readonly heartbeat?: number;
+}
+
+/** Sessions of this process. */
+export function sessionsHere(patches: readonly AnyPatch[], options: FarEndOptions): OpenSession {
+  const rules = policyRules(options.policy);
+  const { grace = DEFAULT_GRACE, heartbeat = DEFAULT_HEARTBEAT, service: source } = options;
+  const classic = options.classic ? serveClassic : refuseClassic;
+  return (guest, onOver) => {
+    const init = { ...guest, patches, rules, grace, heartbeat, onOver };
+    const session = new FarSession(init);
+    const objects = objectsOf(session);
+    classic(session, objects);
+    if (source === undefined) return session;
+    const { id, core, login } = session;
+    const ended = (cleanup: (reason: Error) => void): void =>
+      session.onEnd(() => cleanup(core.lost ?? new Error('the session is over')));
+    serveService(objects, { source, intercept: options.intercept, peer: { id, login }, ended });
+    return session;
+  };
+}
+
+function objectsOf(session: FarSession): ObjectSession {
+  const { core, methods, peer } = session;
+  const objects = new ObjectSession({
+    methods,
+    description: `client ${peer.hostname}:${peer.pid}`,
+    request: (method, args, done, timeout) => core.request(method, args, done, timeout),
+    cancel: (id) => core.cancel(id),
+    notify: (method, args) => core.notify(method, args),
+    // The agent's listener keeps its process alive, not what it asks of clients.
+    hold: () => undefined,
+    release: () => undefined,
+  });
+  session.onEnd(() => objects.end());
+  return objects;
+}
