@@ -1,5 +1,6 @@
 /** Paths of unix sockets: the scope's rules for paths hold for them as for files. */
-import type { LocalContext, PeerInfo, ScopeView } from '../../src/patch.ts';
+import type { LocalContext, NetworkPlace, PeerInfo, ScopeView } from '../../src/patch.ts';
+import type { Dial } from './api.ts';
 
 /** A relative path starts in the scope's directory, which may not be the agent's. */
 export function farPath(
@@ -29,4 +30,8 @@ export function socketPlace(
   } catch (error) {
     return { side: 'denied', cause: (error as Error).cause };
   }
+}
+
+export function dialledPlace({ path, address = '', port = 0 }: Dial): NetworkPlace {
+  return path === undefined ? { protocol: 'tcp', host: address, port } : { socketPath: path };
 }

@@ -138,7 +138,8 @@ export const tcpOnly: object = {
   },
   // Node 26 and later; a far side that is older cannot do it.
   setTypeOfService(this: RemoteHandle, value: number): number {
-    if (!this[LINK].farSideSince(26)) return errnoOf('ENOTSUP');
+    // Node has it since 26.
+    if (Number.parseInt(this[LINK].target.peer.node, 10) < 26) return errnoOf('ENOTSUP');
     this[LINK].typeOfService = value;
     return tell(this, { kind: 'typeOfService', value });
   },

@@ -41,7 +41,8 @@ function defineHandle(node: Internals, kind: 'TCP' | 'Pipe', own: object): Handl
         hideActivity(handle);
         return handle;
       };
-      const link = new Link({ stream: this, owner, phantom }, target);
+      const readByTls = (): boolean => tlsReaders.has(this);
+      const link = new Link({ stream: this, owner, phantom, readByTls }, target);
       Object.defineProperty(this, LINK, { value: link });
     }
   }

@@ -26,21 +26,16 @@ export class Inbox {
     return this.#bytes;
   }
 
-  /** A failure that waits behind unread bytes. */
-  get failure(): Failure | undefined {
-    const last = this.#items.at(-1);
-    return typeof last === 'object' && !(last instanceof Uint8Array) ? last : undefined;
-  }
-
   push(item: Arrival): void {
     this.#items.push(item);
     if (item instanceof Uint8Array) this.#bytes += item.length;
   }
 
-  /** The next item, bytes cut to `limit`. */
-  take(limit: number): Arrival | undefined {
+  /** The next item, bytes cut to as many as `cut` says. */
+  take(cut: (bytes: Uint8Array) => number): Arrival | undefined {
     const item = this.#items[0];
     if (!(item instanceof Uint8Array)) return this.#items.shift();
+    const limit = cut(item);
     this.tookLast = item.length <= limit;
     if (this.tookLast) this.#items.shift();
     else this.#items[0] = item.subarray(limit);

@@ -6,11 +6,12 @@ import { AsyncResource } from 'node:async_hooks';
 import { handleActive, handleIdle } from '../../src/base/activity.ts';
 import { enqueue } from '../../src/base/event-queue.ts';
 import { errnoOf } from '../../src/base/system-errors.ts';
-import type { ByteStream, NetworkPlace, StreamHandler, Target } from '../../src/patch.ts';
+import type { ByteStream, StreamHandler, Target } from '../../src/patch.ts';
 import type { Address, Command, Dial, NetCalls, NetStreams, Report } from './api.ts';
 import { systemError } from './errno.ts';
 import { bindError, giveCause, refusalCode, refusedBy, withCause } from './failures.ts';
-import type { SocketPlace } from './far-path.ts';
+import { dialledPlace, type SocketPlace } from './far-path.ts';
+import { beginsWithPreface, Http2Frames } from './http2-frames.ts';
 import type { Failure } from './inbox.ts';
 import type { ConnectRequest, NativeHandle, NativeStream } from './internals.ts';
 import { Outbox } from './outbox.ts';
@@ -41,6 +42,8 @@ export interface LinkSurroundings {
   owner(): Owner | undefined;
   /** A native handle that was never opened: its `close` comes back in the phase in which libuv closes handles. */
   phantom(): NativeHandle;
+  /** Whether it is TLS that writes natively; else it is HTTP/2. */
+  readByTls(): boolean;
 }
 
 type State = 'new' | 'connecting' | 'open' | 'failed' | 'closed';
@@ -77,6 +80,8 @@ export class Link implements StreamHandler {
   #attempt: Attempt | undefined;
   #shutdown: object | undefined;
   #ended = false;
+  /** Of the far socket. Writes hear of it before reads do, and also behind the end, where nothing is read any more. */
+  #failure: Failure | undefined;
   #over = false;
   #referenced = true;
   #holding = false;
@@ -103,7 +108,7 @@ export class Link implements StreamHandler {
       return errnoOf(this.#state === 'connecting' ? 'EALREADY' : 'EISCONN');
     this.#state = 'connecting';
     this.#attempt = { request, dial, since: performance.now() };
-    const denied = this.target.scope.forbids(placeOf(dial), this.target.connection);
+    const denied = this.target.scope.forbids(dialledPlace(dial), this.target.connection);
     if (denied !== undefined) {
       enqueue(() => this.#connectFailed(refusedBy(denied)));
       return 0;
@@ -154,14 +159,20 @@ export class Link implements StreamHandler {
     return done ? write.over(length, 0) : write.later(length);
   }
 
-  /** Called by native code, with copies. Any code but 0 makes it treat the request as done. */
+  /**
+   * Called by native code, with copies. Any code but 0 makes it treat the request as done: HTTP/2 then goes on, TLS would take
+   * it for a failure. HTTP/2 must not have to wait: until a write is done it sends nothing more, and of a stream that is
+   * destroyed meanwhile it forgets what was to be sent.
+   */
   writeNative(request: object, buffers: readonly Uint8Array[]): number {
     const refused = this.#refusal();
     if (refused !== 0 || this.#stream === undefined) return refused;
+    const http2 = !this.#around.readByTls();
+    if (http2) this.reader.frames ??= new Http2Frames(!beginsWithPreface(buffers[0]));
     const done = this.#outbox.write(this.#stream, request, this.#withoutSent(buffers));
     this.#settleHold();
-    if (done) enqueue(() => this.#finishWrite(request, 0));
-    return 0;
+    if (done && !http2) enqueue(() => this.#finishWrite(request, 0));
+    return done && http2 ? errnoOf('EAGAIN') : 0;
   }
 
   /** Node's first write is the one that was sent ahead, whole. */
@@ -175,8 +186,7 @@ export class Link implements StreamHandler {
   #refusal(): number {
     if (this.#state === 'closed' || this.#stream === undefined) return errnoOf('EBADF');
     if (this.#ended) return errnoOf('EPIPE');
-    const { failure } = this.reader;
-    return failure === undefined ? 0 : errnoOf(failure.code);
+    return this.#failure === undefined ? 0 : errnoOf(this.#failure.code);
   }
 
   shutdown(request: object): number {
@@ -184,20 +194,16 @@ export class Link implements StreamHandler {
       return errnoOf('ENOTCONN');
     this.#ended = true;
     this.#shutdown = request;
-    this.#tell(this.#stream, { kind: 'shutdown' });
+    this.#stream.signal({ kind: 'shutdown' } satisfies Command);
     // The far side's answer would not get through behind unread bytes.
-    if (this.#over || this.reader.paused || this.reader.failure !== undefined) this.#shutdownDone();
+    if (this.#over || this.reader.paused || this.#failure !== undefined) this.#shutdownDone();
     this.#settleHold();
     return 0;
   }
 
   command(command: Command): void {
     if (this.#stream === undefined) this.#early.push(command);
-    else this.#tell(this.#stream, command);
-  }
-
-  #tell(stream: ByteStream, command: Command): void {
-    stream.signal(command);
+    else this.#stream.signal(command);
   }
 
   /** Bytes that Node counts as not written yet; it compares them to see progress. */
@@ -216,11 +222,6 @@ export class Link implements StreamHandler {
 
   get isClosed(): boolean {
     return this.#state === 'closed';
-  }
-
-  /** Whether the far side runs this major version of Node or a later one. */
-  farSideSince(major: number): boolean {
-    return Number.parseInt(this.target.peer.node, 10) >= major;
   }
 
   /** Like libuv's: requests under way are cancelled in the closing phase, then `done` is called. A second call does nothing. */
@@ -323,6 +324,7 @@ export class Link implements StreamHandler {
   }
 
   #broken(failure: Failure): void {
+    this.#failure = failure;
     for (const request of this.#outbox.forsake())
       enqueue(() => this.#finishWrite(request, errnoOf(failure.code)));
     this.#shutdownDone();
@@ -391,8 +393,4 @@ export class Link implements StreamHandler {
   #listening(): boolean {
     return this.#referenced && this.#state === 'open' && this.reader.active;
   }
-}
-
-function placeOf({ path, address = '', port = 0 }: Dial): NetworkPlace {
-  return path === undefined ? { protocol: 'tcp', host: address, port } : { socketPath: path };
 }

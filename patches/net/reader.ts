@@ -4,6 +4,7 @@
  */
 import { enqueue } from '../../src/base/event-queue.ts';
 import { giveBack } from '../../src/base/spare-memory.ts';
+import type { Http2Frames } from './http2-frames.ts';
 import { type Arrival, type Failure, Inbox } from './inbox.ts';
 import type { NativeStream } from './internals.ts';
 
@@ -25,6 +26,8 @@ const HIGH_WATER = 256 * 1024;
 export class Reader {
   /** Set once native code (TLS, HTTP/2) reads from the handle. */
   native = false;
+  /** Set once it is HTTP/2 that reads. */
+  frames: Http2Frames | undefined;
   /** Length of the user's own buffer (the `onread` option). */
   userBuffer: number | undefined;
   readonly #stream: NativeStream;
@@ -48,11 +51,6 @@ export class Reader {
 
   get paused(): boolean {
     return this.#paused;
-  }
-
-  /** A failure that is known already but lies behind unread bytes. */
-  get failure(): Failure | undefined {
-    return this.#inbox.failure;
   }
 
   start(): void {
@@ -90,7 +88,7 @@ export class Reader {
 
   readonly #deliver = (): void => {
     this.#pumping = false;
-    const item = this.#reading ? this.#inbox.take(this.#limit()) : undefined;
+    const item = this.#reading ? this.#inbox.take(this.#cut) : undefined;
     if (item === undefined) return;
     try {
       this.#hand(item);
@@ -100,10 +98,12 @@ export class Reader {
     }
   };
 
-  #limit(): number {
+  /** How much of what has arrived goes on in one native call. */
+  readonly #cut = (bytes: Uint8Array): number => {
     if (this.userBuffer !== undefined) return this.userBuffer;
+    if (this.frames !== undefined) return this.frames.cut(bytes, READ_SIZE);
     return this.native ? NATIVE_READ_SIZE : READ_SIZE;
-  }
+  };
 
   #hand(item: Arrival): void {
     if (item instanceof Uint8Array) return this.#handBytes(item);

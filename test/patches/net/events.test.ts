@@ -111,8 +111,7 @@ scenario('is aborted', async ({ server, socket }) => {
 scenario('times out when nothing happens', async ({ server, socket }) => {
   const port = await server(() => undefined);
   const client = socket();
-  client.setTimeout(50, () => client.destroy());
-  client.connect(port, '127.0.0.1');
+  client.connect(port, '127.0.0.1', () => client.setTimeout(50, () => client.destroy()));
   await closed(client);
 });
 
