@@ -6,7 +6,7 @@
 import { errnoOf } from '../../src/base/system-errors.ts';
 import type { Address, Command } from './api.ts';
 import { farPath } from './far-path.ts';
-import type { ConnectRequest, NativeStream } from './internals.ts';
+import { type ConnectRequest, type NativeStream, wantsNoDelay } from './internals.ts';
 import { LINK, type Link } from './link.ts';
 
 /** A handle of this patch. */
@@ -94,7 +94,16 @@ function connectTcp(
   address: string,
   port: number,
 ): number {
+  // Node would ask for it once connected: so it costs no packet of its own.
+  if (wantsNoDelay(this[LINK].owner)) setNoDelay.call(this, true);
   return this[LINK].connect(request, { ...this[LINK].bound, address, port });
+}
+
+function setNoDelay(this: RemoteHandle, on: boolean): number {
+  const link = this[LINK];
+  if (link.noDelay === on) return 0;
+  link.noDelay = on;
+  return tell(this, { kind: 'noDelay', on });
 }
 
 /** Only remembered: the far side binds when it connects. */
@@ -120,9 +129,7 @@ export const tcpOnly: object = {
     const { remote } = this[LINK];
     return remote === undefined ? errnoOf('ENOTCONN') : tellName(out, remote);
   },
-  setNoDelay(this: RemoteHandle, on: boolean): number {
-    return tell(this, { kind: 'noDelay', on });
-  },
+  setNoDelay,
   setKeepAlive(
     this: RemoteHandle,
     on: boolean,

@@ -133,6 +133,17 @@ function jsStreamOfTls(): Internals['JSStream'] {
   return found as Internals['JSStream'];
 }
 
+/** Whether a socket will set TCP_NODELAY once it is connected. */
+export function wantsNoDelay(socket: object | undefined): boolean {
+  if (socket === undefined) return false;
+  noDelay ??= Object.getOwnPropertySymbols(socket).find(
+    ({ description }) => description === 'kSetNoDelay',
+  );
+  return noDelay !== undefined && Reflect.get(socket, noDelay) === true;
+}
+
+let noDelay: symbol | undefined;
+
 function symbolOf(object: object, description: string): symbol {
   for (
     let at: object | null = object;

@@ -62,6 +62,7 @@ export class Link implements StreamHandler {
   /** What `bind` was told, for the far side to do. */
   bound: Pick<Dial, 'localAddress' | 'localPort'> = {};
   typeOfService = 0;
+  noDelay = false;
   /** Of a unix socket, by the scope's rules. */
   place: SocketPlace | undefined;
   /** Bytes that were written without native code, which counts the others. */
@@ -218,6 +219,10 @@ export class Link implements StreamHandler {
   set referenced(on: boolean) {
     this.#referenced = on;
     this.#settleHold();
+  }
+
+  get owner(): Owner | undefined {
+    return this.#around.owner();
   }
 
   get isClosed(): boolean {

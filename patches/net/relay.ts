@@ -109,6 +109,7 @@ function keepAlive(socket: net.Socket, command: Command & { kind: 'keepAlive' })
 
 /** The near side closed its handle: like the kernel, we still send what was written. */
 function finish(socket: net.Socket): void {
-  if (socket.connecting) socket.destroy();
+  // What the kernel has needs no shutdown of its own before the end.
+  if (socket.connecting || socket.writableLength === 0) socket.destroy();
   else socket.destroySoon();
 }

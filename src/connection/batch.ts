@@ -22,6 +22,10 @@ export class Batch {
     this.#send = send;
   }
 
+  get isEmpty(): boolean {
+    return this.#frames.length === 0;
+  }
+
   /** Takes an encoded frame; it leaves with all others of this tick. */
   add(frame: Uint8Array): void {
     if (this.#frames.length >= MAX_FRAMES || this.#bytes + frame.length > MAX_BATCH) this.flush();

@@ -4,7 +4,7 @@
  * It outlives its transports: what the peer did not get over one is sent over the next. It does not know what calls mean.
  */
 import { giveBack, lendCopy } from '../base/spare-memory.ts';
-import type { Transport, TransportEvents } from '../transport/transport.ts';
+import { NOBODY, type Transport, type TransportEvents } from '../transport/transport.ts';
 import { decodeFrames, encodeFrame, PendingFrame } from '../wire/codec.ts';
 import { streamHead } from '../wire/frame.ts';
 import { FIRST_SEQUENCED, Kind, MAX_PACKET } from '../wire/message.ts';
@@ -18,13 +18,6 @@ import { isProtocolError, protocolError } from './protocol-error.ts';
 import { Receipts, readReceipt } from './receipts.ts';
 import { type Packet, ReplayRing } from './replay-ring.ts';
 import { readStreamPacket, type StreamPacketSink } from './stream-packets.ts';
-
-/** Takes what a transport that was replaced may still have to say. */
-const NOBODY: TransportEvents = {
-  packet: () => undefined,
-  drain: () => undefined,
-  close: () => undefined,
-};
 
 export class Lane {
   readonly name: 'main' | 'sync';
@@ -221,9 +214,12 @@ export class Lane {
   }
 
   #sendBulk(kind: number, stream: number, bytes?: Uint8Array, whole?: Uint8Array): void {
+    const transport = this.#batch.isEmpty ? undefined : this.#transport;
+    transport?.cork?.(true);
     this.flush();
     if (kind === Kind.DATA) this.pace.left(this.nextPacket);
     this.#transmit(kind, streamHead(stream), bytes, whole);
+    transport?.cork?.(false);
   }
 
   /** The last of an attachment: when the peer has it, it has all of `bytes`. */

@@ -111,6 +111,11 @@ class SocketTransport implements Transport, ReadTarget {
     return more;
   }
 
+  cork(on: boolean): void {
+    if (on) this.#socket.cork();
+    else this.#socket.uncork();
+  }
+
   setLimit(bytes: number): void {
     this.#reader.limit = bytes;
   }

@@ -13,6 +13,13 @@ export interface TransportEvents {
   close(error: Error | undefined): void;
 }
 
+/** Takes what a transport that was replaced may still have to say. */
+export const NOBODY: TransportEvents = {
+  packet: () => undefined,
+  drain: () => undefined,
+  close: () => undefined,
+};
+
 export interface Transport {
   /** For people: 'ws://127.0.0.1:4000', 'unix:/run/x.sock', 'memory'. */
   readonly description: string;
@@ -35,6 +42,8 @@ export interface Transport {
    * False when the caller should wait for `drain`; the packet is accepted all the same. Ignored once closed.
    */
   send(kind: number, head: Uint8Array, tail?: Uint8Array): boolean;
+  /** Between `true` and `false`, packets that are sent may leave as one. */
+  cork?(on: boolean): void;
   /** Largest packet body accepted from the peer from now on, in bytes; larger ones close the transport. Starts at Limit.HANDSHAKE. */
   setLimit(bytes: number): void;
   /** Stops and starts reading from the peer. */

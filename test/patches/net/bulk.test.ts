@@ -87,6 +87,21 @@ test('text, bytes and both at once are written and counted as Node does', async 
   assert.equal(socket.bytesWritten, 6 + 4 + 2 + 3 + 2);
 });
 
+test('a dialled socket, its options, a byte each way and its end are three packets each way', async () => {
+  const count = (): [number, number] => [conn.stats().packetsSent, conn.stats().packetsReceived];
+  while (conn.stats().streams > 0) await sleep(5);
+  const before = count();
+  const socket = withRemote(conn, () => net.connect({ host: '127.0.0.1', port, noDelay: true }));
+  await once(socket, 'connect');
+  socket.write('e');
+  await once(socket, 'data');
+  socket.setNoDelay(true);
+  socket.destroy();
+  while (conn.stats().streams > 0) await sleep(5);
+  const after = count();
+  assert.deepEqual([after[0] - before[0], after[1] - before[1]], [3, 3]);
+});
+
 /** Pages of memory that a process was given so far. */
 const faults = (pid: number): number =>
   Number(readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ')[7]);
