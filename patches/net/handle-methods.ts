@@ -95,7 +95,7 @@ function connectTcp(
   port: number,
 ): number {
   // Node would ask for it once connected: so it costs no packet of its own.
-  if (wantsNoDelay(this[LINK].owner)) setNoDelay.call(this, true);
+  if (wantsNoDelay(this[LINK].around.owner())) setNoDelay.call(this, true);
   return this[LINK].connect(request, { ...this[LINK].bound, address, port });
 }
 

@@ -68,7 +68,7 @@ export class Link implements StreamHandler {
   /** Bytes that were written without native code, which counts the others. */
   ownBytesWritten = 0;
 
-  readonly #around: LinkSurroundings;
+  readonly around: LinkSurroundings;
   readonly #resource: AsyncResource = new AsyncResource('ELSEWHERESOCKET', {
     requireManualDestroy: true,
   });
@@ -89,7 +89,7 @@ export class Link implements StreamHandler {
   #active = false;
 
   constructor(around: LinkSurroundings, target: NetTarget) {
-    this.#around = around;
+    this.around = around;
     this.target = target;
     this.#outbox = new Outbox(
       (request, error) => this.#written(request, error),
@@ -143,7 +143,7 @@ export class Link implements StreamHandler {
 
   #sendAhead(stream: ByteStream, bytes: Uint8Array): void {
     // Among several attempts, two might receive it.
-    if (this.#around.owner()?.autoSelectFamilyAttemptedAddresses !== undefined) return;
+    if (this.around.owner()?.autoSelectFamilyAttemptedAddresses !== undefined) return;
     stream.write(bytes);
     this.#sentAhead = bytes.length;
   }
@@ -168,7 +168,7 @@ export class Link implements StreamHandler {
   writeNative(request: object, buffers: readonly Uint8Array[]): number {
     const refused = this.#refusal();
     if (refused !== 0 || this.#stream === undefined) return refused;
-    const http2 = !this.#around.readByTls();
+    const http2 = !this.around.readByTls();
     if (http2) this.reader.frames ??= new Http2Frames(!beginsWithPreface(buffers[0]));
     const done = this.#outbox.write(this.#stream, request, this.#withoutSent(buffers));
     this.#settleHold();
@@ -221,10 +221,6 @@ export class Link implements StreamHandler {
     this.#settleHold();
   }
 
-  get owner(): Owner | undefined {
-    return this.#around.owner();
-  }
-
   get isClosed(): boolean {
     return this.#state === 'closed';
   }
@@ -236,12 +232,12 @@ export class Link implements StreamHandler {
     this.reader.close();
     if (this.#outbox.owed > 0) this.#stream?.reset('ECANCELED');
     else this.#stream?.end();
-    this.#around.phantom().close(() => this.#closing(done));
+    this.around.phantom().close(() => this.#closing(done));
     this.#settleHold();
   }
 
   #closing(done: (() => void) | undefined): void {
-    const { stream } = this.#around;
+    const { stream } = this.around;
     const cancelled = errnoOf('ECANCELED');
     this.#answer(cancelled);
     for (const request of this.#outbox.forsake()) this.#finishWrite(request, cancelled);
@@ -299,7 +295,7 @@ export class Link implements StreamHandler {
     if (this.#attempt === undefined || this.#state !== 'connecting') return;
     this.#state = 'failed';
     this.#settleHold();
-    const owner = this.#around.owner();
+    const owner = this.around.owner();
     const unbound = bindError(owner, this.#attempt.dial, failure);
     if (owner !== undefined && unbound !== undefined)
       return this.#resource.runInAsyncScope(() => owner.destroy(unbound));
@@ -321,7 +317,7 @@ export class Link implements StreamHandler {
       oncomplete,
       attempt.request,
       status,
-      this.#around.stream,
+      this.around.stream,
       attempt.request,
       true,
       true,
@@ -338,7 +334,7 @@ export class Link implements StreamHandler {
 
   #fail(failure: Failure): void {
     const error = systemError(errnoOf(failure.code), failure.syscall, failure.cause);
-    this.#resource.runInAsyncScope(() => this.#around.owner()?.destroy(error));
+    this.#resource.runInAsyncScope(() => this.around.owner()?.destroy(error));
   }
 
   #written(request: object, error: Error | undefined): void {
@@ -348,7 +344,7 @@ export class Link implements StreamHandler {
   }
 
   #finishWrite(request: object, status: number): void {
-    const { stream } = this.#around;
+    const { stream } = this.around;
     if (request instanceof OwnWrite) request.complete(status, stream);
     else stream.finishWrite(request, status);
   }
@@ -357,7 +353,7 @@ export class Link implements StreamHandler {
     const request = this.#shutdown;
     if (request === undefined) return;
     this.#shutdown = undefined;
-    enqueue(() => this.#around.stream.finishShutdown(request, 0));
+    enqueue(() => this.around.stream.finishShutdown(request, 0));
     this.#settleHold();
   }
 
@@ -384,7 +380,7 @@ export class Link implements StreamHandler {
     const active = this.referenced && this.#state !== 'new';
     if (active === this.#active) return;
     this.#active = active;
-    const { stream, owner } = this.#around;
+    const { stream, owner } = this.around;
     const name = `${stream.constructor.name}SocketWrap`;
     if (active) handleActive(stream, { name, owner });
     else handleIdle(stream);
