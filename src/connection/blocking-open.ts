@@ -14,10 +14,16 @@ export interface BlockingOptions {
   readonly prefer?: 'socket' | 'worker';
 }
 
+/** A thread that dials, and whether it has got so far as to tell anything. */
+interface Dialling extends Relay {
+  readonly endpoint: DialledEndpoint;
+  started: boolean;
+}
+
 /** Dials one link after another. The thread that they may need is started once, and keeps what it learns of the agent. */
 export class BlockingDialler {
   readonly #options: BlockingOptions;
-  #relay: (Relay & { readonly endpoint: DialledEndpoint }) | undefined;
+  #relay: Dialling | undefined;
 
   constructor(options: BlockingOptions) {
     this.#options = options;
@@ -38,18 +44,23 @@ export class BlockingDialler {
   #openByWorker(endpoint: DialledEndpoint): BlockingLink {
     const { timeout } = this.#options;
     const relay = this.#relayTo(endpoint);
-    // The worker gives up dialling by itself, and says so.
-    return openPortLink(relay.port, timeout + START, () => {
-      // It could not even start.
-      if (this.#relay === relay) this.close();
+    // The worker gives up dialling by itself, and says so; then somebody may be there who says nothing.
+    return openPortLink(relay.port, relay.started ? 2 * timeout : timeout + START, {
+      heard: () => {
+        relay.started = true;
+      },
+      silent: () => {
+        if (this.#relay === relay && !relay.started) this.close();
+      },
     });
   }
 
-  #relayTo(endpoint: DialledEndpoint): Relay {
+  #relayTo(endpoint: DialledEndpoint): Dialling {
     const known = this.#relay;
     if (known !== undefined && isSameAddress(known.endpoint, endpoint)) return known;
     this.close();
-    this.#relay = { ...startRelay(endpoint, this.#options.timeout), endpoint };
+    const relay = startRelay(endpoint, this.#options.timeout);
+    this.#relay = { ...relay, endpoint, started: false };
     return this.#relay;
   }
 

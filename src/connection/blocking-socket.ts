@@ -1,5 +1,5 @@
 /**
- * A socket that this thread reads and writes with blocking system calls: no event loop, no worker. Packets are
+ * A socket that this thread reads and writes with system calls of its own: no event loop, no worker. Packets are
  * length-framed (tcp, unix); blocking-ws.ts puts WebSocket frames on the same bytes.
  */
 import { getSystemErrorName } from 'node:util';
@@ -12,7 +12,8 @@ import { unreachable } from '../transport/open.ts';
 import type { DialledEndpoint } from '../transport/transport.ts';
 import { PacketReader, packetHeader } from '../wire/frame.ts';
 import { Kind, MAX_PACKET } from '../wire/message.ts';
-import type { BlockingLink, BlockingPacket } from './blocking.ts';
+import type { BlockingLink, BlockingPacket, Watch } from './blocking.ts';
+import { Wait } from './blocking-wait.ts';
 
 /** What one system call reads at most. */
 const READ_SIZE = 256 * 1024;
@@ -26,6 +27,7 @@ export class BlockingSocket {
   /** Something was written, so there was somebody. */
   #connected = false;
   #closed = false;
+  #watch: Watch | undefined;
 
   /** Throws ERR_ELSEWHERE_CONNECT when nobody listens there. `host` must be a numeric address. */
   constructor(endpoint: DialledEndpoint) {
@@ -44,30 +46,50 @@ export class BlockingSocket {
     handle.unref();
   }
 
+  /** Without one, system calls block as long as they like. */
+  watch(watch: Watch | undefined): void {
+    if ((watch === undefined) !== (this.#watch === undefined))
+      this.#handle.setBlocking(watch === undefined);
+    this.#watch = watch;
+  }
+
   /** All of them, in one system call as a rule. */
   write(...parts: Uint8Array[]): void {
     let rest = parts;
-    while (rest.length > 0) {
-      try {
-        // Not writeSync, which on Node 22 and 24 takes every write for failed where Object.prototype has an `errno`.
-        rest = unwritten(rest, originals.fs.writevSync(this.#fd, rest));
-        this.#connected = true;
-      } catch (error) {
-        if (!wouldBlock(error)) throw this.#broken(error);
-      }
-    }
+    while (rest.length > 0)
+      rest = unwritten(
+        rest,
+        this.#patiently(() => this.#writeSome(rest), false),
+      );
+  }
+
+  #writeSome(parts: readonly Uint8Array[]): number {
+    // Not writeSync, which on Node 22 and 24 takes every write for failed where Object.prototype has an `errno`.
+    const count = originals.fs.writevSync(this.#fd, parts);
+    this.#connected = true;
+    return count;
   }
 
   /** At least one byte; the view is only valid until the next read. */
   read(): Buffer {
+    const count = this.#patiently(this.#readSome, true);
+    if (count === 0) throw this.#broken(undefined);
+    return this.#buffer.subarray(0, count);
+  }
+
+  readonly #readSome = (): number =>
+    originals.fs.readSync(this.#fd, this.#buffer, 0, READ_SIZE, null);
+
+  /** `ask`: whether a sign of life may be asked for meanwhile; not in the middle of a packet of ours. */
+  #patiently(attempt: () => number, ask: boolean): number {
+    let wait: Wait | undefined;
     for (;;) {
-      try {
-        const count = originals.fs.readSync(this.#fd, this.#buffer, 0, READ_SIZE, null);
-        if (count === 0) throw this.#broken(undefined);
-        return this.#buffer.subarray(0, count);
-      } catch (error) {
-        if (!wouldBlock(error)) throw error instanceof ElsewhereError ? error : this.#broken(error);
-      }
+      const count = outcome(attempt);
+      if (typeof count === 'number') return count;
+      if (!wouldBlock(count)) throw this.#broken(count);
+      if (this.#watch === undefined) continue;
+      wait ??= new Wait();
+      wait.rest(this.#watch, ask);
     }
   }
 
@@ -105,6 +127,19 @@ export class BlockingSocket {
   }
 }
 
+/** What it returns or throws. That nothing is there yet is thrown each time, and needs no stack. */
+function outcome(attempt: () => number): unknown {
+  const { stackTraceLimit } = Error;
+  Reflect.set(Error, 'stackTraceLimit', 0);
+  try {
+    return attempt();
+  } catch (error) {
+    return error;
+  } finally {
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
+  }
+}
+
 function wouldBlock(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'EAGAIN';
 }
@@ -122,6 +157,7 @@ function unwritten(parts: readonly Uint8Array[], count: number): Uint8Array[] {
 
 /** tcp: and unix:. */
 export class FramedLink implements BlockingLink {
+  readonly dearWatch = true;
   readonly #socket: BlockingSocket;
   readonly #inbox: BlockingPacket[] = [];
   readonly #reader = new PacketReader((kind, body, owned) => {
@@ -147,6 +183,10 @@ export class FramedLink implements BlockingLink {
       packet = this.#inbox.shift();
     }
     return packet;
+  }
+
+  watch(watch: Watch | undefined): void {
+    this.#socket.watch(watch);
   }
 
   close(): void {

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { ElsewhereError } from '../base/errors.ts';
 import type { HostEndpoint } from '../transport/transport.ts';
 import { Kind, LAST_KIND, Limit, MAX_PACKET } from '../wire/message.ts';
-import type { BlockingLink, BlockingPacket } from './blocking.ts';
+import type { BlockingLink, BlockingPacket, Watch } from './blocking.ts';
 import type { BlockingSocket } from './blocking-socket.ts';
 import { protocolError } from './protocol-error.ts';
 
@@ -15,6 +15,7 @@ const MASKED = 0x80;
 const NO_MASK = Buffer.alloc(4);
 
 export class BlockingWs implements BlockingLink {
+  readonly dearWatch = true;
   readonly #socket: BlockingSocket;
   readonly #mask: boolean;
   #limit: number = Limit.HANDSHAKE;
@@ -130,6 +131,10 @@ export class BlockingWs implements BlockingLink {
     else if (short === 127) length = Number(this.#take(8).readBigUInt64BE(0));
     if (length > this.#limit + 1) throw protocolError(`a packet of ${length} bytes`);
     return this.#take(length);
+  }
+
+  watch(watch: Watch | undefined): void {
+    this.#socket.watch(watch);
   }
 
   close(): void {

@@ -4,6 +4,7 @@
  * and it is judged only after the loop has read what the kernel has for us.
  */
 import { ElsewhereError } from '../base/errors.ts';
+import type { Watch } from './blocking.ts';
 
 /** What is listened to. */
 export interface Heart {
@@ -82,15 +83,31 @@ export class Heartbeat {
   }
 
   #payload(): Uint8Array {
-    const body = Buffer.allocUnsafe(8);
-    body.writeDoubleLE(++this.#pings, 0);
-    return body;
+    return payload(++this.#pings);
   }
 
   stop(): void {
     this.#stopped = true;
     clearInterval(this.#timer);
   }
+}
+
+/** The same for a thread that waits on a link of its own, and has to look by itself. `interval` as above. */
+export function waitingHeartbeat(ping: (payload: Uint8Array) => void, interval: number): Watch {
+  const period = interval / LOOKS_PER_INTERVAL;
+  let pings = 0;
+  return {
+    period,
+    looks: SILENT_LOOKS,
+    ask: () => ping(payload(++pings)),
+    error: () => silence(SILENT_LOOKS * period),
+  };
+}
+
+function payload(count: number): Uint8Array {
+  const body = Buffer.allocUnsafe(8);
+  body.writeDoubleLE(count, 0);
+  return body;
 }
 
 function silence(ms: number): ElsewhereError {

@@ -3,14 +3,25 @@
  * arrive. Above it there is only one endless link. It knows nothing of calls.
  */
 import { runLocally } from '../base/context.ts';
+import { ElsewhereError } from '../base/errors.ts';
 import { FIRST_SEQUENCED, Kind } from '../wire/message.ts';
-import type { BlockingLink, BlockingPacket } from './blocking.ts';
+import type { BlockingLink, BlockingPacket, Watch } from './blocking.ts';
 import type { HandshakePacket, HandshakeStep, LaneWelcome } from './handshake-steps.ts';
+import { waitingHeartbeat } from './heartbeat.ts';
 import { Receipts, readReceipt } from './receipts.ts';
 import { isFinal, type Persistence, persist } from './redial.ts';
 import { ReplayRing } from './replay-ring.ts';
 
 export interface LinkOpener extends Persistence {
+  /** Milliseconds for a handshake. */
+  readonly timeout: number;
+  /** Milliseconds between heartbeats while the link is waited on, as in heartbeat.ts. 0: none. */
+  readonly heartbeat: number;
+  /**
+   * Whether the agent runs on this machine, which then tells of its end: a link whose watch is dear does without. Asked
+   * after a handshake.
+   */
+  isNear(): boolean;
   /** Dials; may block. */
   open(): BlockingLink;
   /** `received` is how many sequenced packets of the peer have come. */
@@ -30,11 +41,33 @@ export function openLink(opener: LinkOpener, received: number): OpenLink {
 function dialAndGreet(opener: LinkOpener, received: number): OpenLink {
   const link = opener.open();
   try {
-    return { link, welcome: drive(link, opener.handshake(received)) };
+    link.watch(deadline(opener.timeout));
+    const welcome = drive(link, opener.handshake(received));
+    link.watch(heartbeatOf(link, opener));
+    return { link, welcome };
   } catch (error) {
     link.close();
     throw error;
   }
+}
+
+function heartbeatOf(link: BlockingLink, { heartbeat, isNear }: LinkOpener): Watch | undefined {
+  if (heartbeat === 0 || (link.dearWatch && isNear())) return undefined;
+  return waitingHeartbeat((payload) => link.send(Kind.PING, payload), heartbeat);
+}
+
+/** For a handshake, in which nothing can be asked. */
+function deadline(timeout: number): Watch {
+  return {
+    period: timeout,
+    looks: 1,
+    ask: () => undefined,
+    error: () =>
+      new ElsewhereError(
+        'ERR_ELSEWHERE_TIMEOUT',
+        `the agent did not answer in the handshake of a blocking link within ${timeout / 1000} s`,
+      ),
+  };
 }
 
 export class LastingLink {

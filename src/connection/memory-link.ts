@@ -67,6 +67,9 @@ export function memoryBlockingLink(accept: (transport: Transport) => void): Bloc
             'the far side is in this same thread and its answer needs the event loop, which this blocking call holds: use the asynchronous form',
           );
     },
+    // It never waits.
+    dearWatch: false,
+    watch: () => undefined,
     close: () => end(),
   };
 }

@@ -20,7 +20,7 @@ import {
   requestLink,
 } from '../transport/port.ts';
 import type { Endpoint } from '../transport/transport.ts';
-import type { BlockingLink, BlockingPacket } from './blocking.ts';
+import type { BlockingLink, BlockingPacket, Watch } from './blocking.ts';
 import type { RelayStart } from './relay-worker.ts';
 
 /** Milliseconds that a thread may need to start on a busy machine. */
@@ -54,29 +54,38 @@ export function startRelay(endpoint: Endpoint, timeout: number): Relay {
   return { port: port1, close: () => port1.close() };
 }
 
-/**
- * A blocking link over a port: whoever serves it must be another thread. `patience`: milliseconds until its first word;
- * `silent` is called when there was none.
- */
-export function openPortLink(base: LinkPort, patience: number, silent?: () => void): BlockingLink {
-  return new PortLink(base, patience, silent);
+/** What becomes of a link over a port. */
+export interface PortEvents {
+  /** Its first word has come. */
+  heard(): void;
+  /** It did not come in time. */
+  silent(): void;
+}
+
+/** A blocking link over a port: whoever serves it must be another thread. `patience`: milliseconds until its first word. */
+export function openPortLink(base: LinkPort, patience: number, events?: PortEvents): BlockingLink {
+  return new PortLink(base, patience, events);
 }
 
 class PortLink implements BlockingLink {
+  readonly dearWatch = false;
   readonly #port: MessagePort;
   readonly #signal = new Int32Array(new SharedArrayBuffer(4));
   readonly #patience: number;
-  readonly #silent: (() => void) | undefined;
+  readonly #events: PortEvents | undefined;
   readonly #inbox: BlockingPacket[] = [];
   #seen = 0;
   #heard = false;
   #underWay = 0;
   #taken = 0;
   #failure: ElsewhereError | undefined;
+  #watch: Watch | undefined;
+  /** Looks in a row that have seen nothing. */
+  #looks = 0;
 
-  constructor(base: LinkPort, patience: number, silent: (() => void) | undefined) {
+  constructor(base: LinkPort, patience: number, events: PortEvents | undefined) {
     this.#patience = patience;
-    this.#silent = silent;
+    this.#events = events;
     this.#port = requestLink(base, this.#signal);
     this.#port.unref();
   }
@@ -113,7 +122,9 @@ class PortLink implements BlockingLink {
   }
 
   #message(message: PortMessage): void {
+    if (!this.#heard) this.#events?.heard();
     this.#heard = true;
+    if (typeof message !== 'number') this.#looks = 0;
     if (typeof message === 'number') this.#underWay -= message;
     else if (message === 'end') this.#failure = ended();
     else if ('failure' in message)
@@ -129,13 +140,24 @@ class PortLink implements BlockingLink {
       return;
     }
     // A thread that cannot even start has no way to tell; one that has told something tells everything.
-    const limit = this.#heard ? undefined : this.#patience;
+    const limit = this.#heard ? this.#watch?.period : this.#patience;
     if (Atomics.wait(this.#signal, 0, now, limit) !== 'timed-out') return;
-    this.#silent?.();
+    if (this.#heard && this.#watch !== undefined) return this.#look(this.#watch);
+    this.#events?.silent();
     throw new ElsewhereError(
       'ERR_ELSEWHERE_TIMEOUT',
       `the thread at the other end of the blocking link was silent for ${this.#patience / 1000} s: it could not start, does not listen, or is this one`,
     );
+  }
+
+  #look(watch: Watch): void {
+    if (++this.#looks >= watch.looks) throw watch.error();
+    watch.ask();
+  }
+
+  watch(watch: Watch | undefined): void {
+    this.#watch = watch;
+    this.#looks = 0;
   }
 
   close(): void {

@@ -28,7 +28,7 @@ import { handshakeDone } from './drive.ts';
 import { closedHere, closedNow, overtaken } from './endings.ts';
 import { clientHandshake, type LaneName, type Resumption, type Welcome } from './handshake.ts';
 import { leaveAtExit, stayAtExit } from './leave-at-exit.ts';
-import { hasEnded, selfInfo } from './self.ts';
+import { hasEnded, isOfThisMachine, selfInfo } from './self.ts';
 import { sessionHeart } from './session-heart.ts';
 
 export interface NearSessionOptions {
@@ -99,6 +99,10 @@ export class NearSession implements Channel {
         if (lane === 'main') this.#attempt?.destroy();
         return options.dialBlocking(this.#core.main.transport);
       },
+      timeout: options.timeout,
+      // A loss that is the session's must be certain, and a busy agent is as silent as a frozen one.
+      heartbeat: options.grace === 0 ? 0 : options.heartbeat,
+      isNear: () => this.#peer !== undefined && isOfThisMachine(this.#peer),
       // A main link of this thread's own is there to bring what was sent.
       handshake: (received) => this.#handshake(lane, received, lane === 'main'),
       // Nothing is lost yet where nobody has answered.
@@ -193,13 +197,9 @@ export class NearSession implements Channel {
   /** Not of the sync lane: while this event loop turns, nobody reads there. */
   #newHeartbeat(): Heartbeat {
     const lanes = [this.#core.main];
-    return new Heartbeat(
-      sessionHeart(
-        () => lanes,
-        () => false,
-      ),
-      this.#options.heartbeat,
-    );
+    const nobodyBlocks = (): boolean => false;
+    const heart = sessionHeart(() => lanes, nobodyBlocks);
+    return new Heartbeat(heart, this.#options.heartbeat);
   }
 
   *#handshake(

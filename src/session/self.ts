@@ -35,6 +35,12 @@ function pidSpace(): string {
   return known;
 }
 
+/** Whether that process runs where this one does, as far as can be told. */
+export function isOfThisMachine({ hostname, platform, pidSpace: theirs }: PeerInfo): boolean {
+  if (theirs !== '') return theirs === pidSpace();
+  return platform === process.platform && hostname === originals.os.hostname();
+}
+
 /** True only if the process is known to have ended: nobody needs to wait for it. */
 export function hasEnded({ pid, pidSpace: theirs }: PeerInfo): boolean {
   if (theirs === '' || theirs !== pidSpace()) return false;

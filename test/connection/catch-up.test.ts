@@ -50,6 +50,9 @@ test('a far side that has everything is not dialled', async () => {
     handshake: () => assert.fail('no link'),
     hopeless: () => true,
     patience: () => 0,
+    timeout: 1000,
+    heartbeat: 0,
+    isNear: () => true,
   };
   near.main.detach();
   catchUp(near.main, opener);
