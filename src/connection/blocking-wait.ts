@@ -3,11 +3,11 @@
  * ended from outside; so the socket does not block, and it is the thread that sleeps between attempts: not at all for the
  * time in which near agents answer, then for a share of the time that has passed already.
  */
-import { availableParallelism } from 'node:os';
+import { originals } from '../base/originals.ts';
 import type { Watch } from './blocking.ts';
 
 /** Milliseconds of trying again at once; pointless where the agent may need this very processor. */
-const EAGER = availableParallelism() > 1 ? 0.15 : 0;
+const EAGER = originals.os.availableParallelism() > 1 ? 0.15 : 0;
 /** Milliseconds of one sleep; between them an eighth of what was waited. */
 const SHORTEST = 0.02;
 const LONGEST = 2;
