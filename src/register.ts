@@ -5,7 +5,7 @@
 import { dirname } from 'node:path';
 import { patches } from '../patches/index.ts';
 import { originals } from './base/originals.ts';
-import { RUN_VARIABLE, TRACE_VARIABLE } from './cli/run-environment.ts';
+import { RUN_VARIABLE, TLS_PSK_VARIABLE, TRACE_VARIABLE } from './cli/run-environment.ts';
 import { install, setPatches } from './scope/installer.ts';
 import { programRules } from './scope/program-rules.ts';
 import { enterDefaultScope, type ProgramOptions } from './scope/with-remote.ts';
@@ -21,7 +21,8 @@ else enter(url, JSON.parse(settings) as ProgramOptions);
 
 function enter(agent: string, options: ProgramOptions): void {
   const own = dirname(new URL(import.meta.url).pathname);
-  const connection = connectBlocking(agent);
+  const byToken = process.env[TLS_PSK_VARIABLE] === '1';
+  const connection = connectBlocking(agent, byToken ? { tls: { psk: true } } : {});
   enterDefaultScope(connection, { ...options, paths: programRules(options.paths ?? {}, own) });
 }
 

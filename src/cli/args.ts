@@ -70,12 +70,6 @@ export function readTokenFile(file: string): string {
   return readPrivateFile(file).trim();
 }
 
-/** The token for `connect`, if the line names a file; otherwise the URL or the environment has it. */
-export function tokenOption(value: ParsedLine['values'][string]): { token?: string } {
-  const file = optional(value);
-  return file === undefined ? {} : { token: readTokenFile(file) };
-}
-
 /** What --local, --remote, --deny and --map say. */
 export function pathRules(values: ParsedLine['values']): Required<PathOptions> {
   return {

@@ -1,20 +1,22 @@
 /** `elsewhere cp`: files and folders to and from the far side. */
 import { basename, join } from 'node:path';
 import { originals } from '../base/originals.ts';
-import { connectByName } from '../registry/client.ts';
 import type { Connection } from '../service/connection.ts';
 import { download, type TransferStats, upload } from '../service/transfer.ts';
-import { agentUrl, optional, parseLine, tokenOption } from './args.ts';
+import { ACCESS_HELP, ACCESS_OPTIONS, connectToAgent } from './agent-access.ts';
+import { optional, parseLine } from './args.ts';
 import type { Command } from './command.ts';
 import { UsageError } from './usage.ts';
 
 const HELP = `elsewhere cp: copies a file or a folder to or from the far side
 
-  elsewhere cp [--on URL] [--token-file FILE] SOURCE :DESTINATION
-  elsewhere cp [--on URL] [--token-file FILE] :SOURCE DESTINATION
+  elsewhere cp [--on URL] [options] SOURCE :DESTINATION
+  elsewhere cp [--on URL] [options] :SOURCE DESTINATION
 
 A colon in front means the far side; relative paths there start in the agent's directory. A destination that ends with /
-is a folder to copy into. Files are verified by SHA-256, and appear under their name when they are whole.`;
+is a folder to copy into. Files are verified by SHA-256, and appear under their name when they are whole.
+
+  ${ACCESS_HELP}`;
 
 export const cpCommand: Command = {
   name: 'cp',
@@ -23,15 +25,12 @@ export const cpCommand: Command = {
   async run(argv) {
     const { values, positionals } = parseLine(argv, {
       on: { type: 'string' },
-      'token-file': { type: 'string' },
+      ...ACCESS_OPTIONS,
     });
     const [from = '', to = '', ...more] = positionals;
     if (to === '' || more.length > 0 || from.startsWith(':') === to.startsWith(':'))
       throw new UsageError('cp needs two paths, one of them with a colon in front');
-    const conn = await connectByName(
-      agentUrl(optional(values['on'])),
-      tokenOption(values['token-file']),
-    );
+    const conn = await connectToAgent(optional(values['on']), values);
     try {
       const { files, bytes } = await copy(conn, from, to);
       originals.process.stderr.write(

@@ -8,17 +8,20 @@ import type { Connection } from '../service/connection.ts';
 import { formatUrl, isStarted, parseEndpoint } from '../transport/endpoint.ts';
 import { isSecure } from '../transport/tls.ts';
 import type { Endpoint } from '../transport/transport.ts';
-import { agentUrl, parseLine, tokenOption } from './args.ts';
+import { ACCESS_HELP, ACCESS_OPTIONS, accessOf } from './agent-access.ts';
+import { agentUrl, parseLine } from './args.ts';
 import type { Command } from './command.ts';
 import { ExitCode, exitCodeOf } from './usage.ts';
 
 const HELP = `elsewhere doctor: checks step by step whether an agent can be used from here
 
-  elsewhere doctor [URL] [--token-file FILE]
+  elsewhere doctor [URL] [--token-file FILE] [--tls-psk]
 
 Prints one line for each step: address, link (with TLS: that the certificate is believed), token, version, round trip,
 blocking calls. Exit code 0 if all is well, 2 for a wrong URL, 69 if the agent cannot be reached, 77 if it does not let us in.
-URL: what \`elsewhere serve\` printed; default ELSEWHERE_URL.`;
+URL: what \`elsewhere serve\` printed; default ELSEWHERE_URL.
+
+  ${ACCESS_HELP}`;
 
 const ROUNDS = 10;
 
@@ -27,19 +30,19 @@ export const doctorCommand: Command = {
   summary: 'check step by step whether an agent can be used',
   help: HELP,
   async run(argv) {
-    const { values, positionals } = parseLine(argv, { 'token-file': { type: 'string' } });
+    const { values, positionals } = parseLine(argv, ACCESS_OPTIONS);
     const given = agentUrl(positionals[0]);
     let step = 'registry';
     try {
-      const token = tokenOption(values['token-file']);
-      const url = await locate(given, token);
+      const access = accessOf(values);
+      const url = await locate(given, access);
       if (url !== given) good('registry', `${given} is there`);
       step = 'address';
       const endpoint = parseEndpoint(url, 'connect');
       good('address', formatUrl(endpoint, undefined));
       step = 'link';
-      const conn = await connect(url, token);
-      goodLink(endpoint, conn);
+      const conn = await connect(url, access);
+      goodLink(endpoint, conn, access.tls?.psk === true);
       step = 'round trip';
       await goodRoundTrips(conn);
       step = 'blocking calls';
@@ -53,10 +56,16 @@ export const doctorCommand: Command = {
   },
 };
 
-function goodLink(endpoint: Endpoint, conn: Connection): void {
+function goodLink(endpoint: Endpoint, conn: Connection, byToken: boolean): void {
   const { hostname, pid, node, version } = conn.peer;
   if (isStarted(endpoint)) good('link', 'the agent was started');
-  else good('link', isSecure(endpoint) ? 'open, its certificate is believed' : 'open');
+  else
+    good(
+      'link',
+      isSecure(endpoint)
+        ? `open, ${byToken ? 'TLS by the token' : 'its certificate is believed'}`
+        : 'open',
+    );
   good('token', isStarted(endpoint) ? 'none is needed' : 'both sides know it');
   good('version', `${version} there, ${packageVersion} here; Node ${node} there`);
   good('agent', `pid ${pid} on ${hostname}`);

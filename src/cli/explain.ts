@@ -2,12 +2,11 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { originals } from '../base/originals.ts';
-import { connectByName } from '../registry/client.ts';
 import { type Explanation, explain, type Subject } from '../scope/explain.ts';
 import { programRules } from '../scope/program-rules.ts';
 import { type RemoteOptions, withRemote } from '../scope/with-remote.ts';
+import { ACCESS_HELP, ACCESS_OPTIONS, connectToAgent } from './agent-access.ts';
 import {
-  agentUrl,
   networkRules,
   type OptionTable,
   optional,
@@ -15,7 +14,6 @@ import {
   parseLine,
   pathRules,
   RULE_OPTIONS,
-  tokenOption,
 } from './args.ts';
 import type { Command } from './command.ts';
 import { UsageError } from './usage.ts';
@@ -26,7 +24,7 @@ const OPTIONS: OptionTable = {
   cwd: { type: 'string' },
   program: { type: 'string' },
   json: { type: 'boolean' },
-  'token-file': { type: 'string' },
+  ...ACCESS_OPTIONS,
 };
 
 const HELP = `elsewhere explain: on which side a path or an address is, and which rule decides
@@ -37,7 +35,7 @@ const HELP = `elsewhere explain: on which side a path or an address is, and whic
   --net-local, --net-remote, --net-deny PLACE    as for \`elsewhere run\`
   --program FILE     also the rules of a program that \`elsewhere run\` would start: what its own package keeps here
   --json             one line of JSON for each
-  --token-file FILE  the token, if the URL has none
+  ${ACCESS_HELP}
 
 What the agent's policy allows is not asked. A path that contains a colon and a number: write it as ./a:1.`;
 
@@ -49,10 +47,7 @@ export const explainCommand: Command = {
     const { values, positionals } = parseLine(argv, OPTIONS);
     if (positionals.length === 0)
       throw new UsageError('explain what? elsewhere explain --on URL /etc/hosts db:5432');
-    const conn = await connectByName(
-      agentUrl(optional(values['on'])),
-      tokenOption(values['token-file']),
-    );
+    const conn = await connectToAgent(optional(values['on']), values);
     try {
       const found = withRemote(conn, scopeOptions(values), () =>
         positionals.map((text) => ({ subject: text, ...explain(subjectOf(text)) })),

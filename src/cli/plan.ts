@@ -3,6 +3,7 @@ import { originals } from '../base/originals.ts';
 import { currentScope, knownPatches } from '../scope/installer.ts';
 import { type ProgramOptions, withRemote } from '../scope/with-remote.ts';
 import { connect } from '../service/connect.ts';
+import type { Access } from './agent-access.ts';
 import { UsageError } from './usage.ts';
 
 export interface Plan {
@@ -22,11 +23,11 @@ export interface Plan {
 /** Also gives the options back with the directory made absolute. Rejects as `connect`, `withRemote` and `chdir` do. */
 export async function prepare(
   url: string,
-  token: string | undefined,
+  access: Access,
   given: ProgramOptions,
   program: readonly string[],
 ): Promise<{ plan: Plan; options: ProgramOptions }> {
-  const conn = await connect(url, token === undefined ? {} : { token });
+  const conn = await connect(url, access);
   try {
     const cwd = withRemote(conn, { stdio: 'local' }, () => startDirectory(given.cwd));
     const options = given.cwd === undefined ? given : { ...given, cwd };

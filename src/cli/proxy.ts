@@ -3,17 +3,9 @@ import { originals } from '../base/originals.ts';
 import { formatPlace } from '../proxy/place.ts';
 import { type ProxyOptions, proxy, type RunningProxy } from '../proxy/proxy.ts';
 import type { ProxyEvent } from '../proxy/traffic.ts';
-import { connectByName } from '../registry/client.ts';
 import type { Connection } from '../service/connection.ts';
-import {
-  agentUrl,
-  type OptionTable,
-  optional,
-  type ParsedLine,
-  parseLine,
-  strings,
-  tokenOption,
-} from './args.ts';
+import { ACCESS_HELP, ACCESS_OPTIONS, connectToAgent } from './agent-access.ts';
+import { type OptionTable, optional, type ParsedLine, parseLine, strings } from './args.ts';
 import type { Command } from './command.ts';
 import { showCounters } from './counters.ts';
 import { forwardOf, listeningPlace, reverseOf } from './proxy-places.ts';
@@ -27,7 +19,7 @@ const OPTIONS: OptionTable = {
   public: { type: 'boolean' },
   trace: { type: 'boolean' },
   json: { type: 'boolean' },
-  'token-file': { type: 'string' },
+  ...ACCESS_OPTIONS,
 };
 
 const HELP = `elsewhere proxy: other programs use the far side's network
@@ -42,7 +34,7 @@ const HELP = `elsewhere proxy: other programs use the far side's network
   --public                listen beyond this machine too, where the line says so: whoever comes uses the far side as you
   --trace                 print a line for each connection, not only for those that fail
   --json                  print one JSON line instead of bare URLs
-  --token-file FILE       the token, if the URL has none
+  ${ACCESS_HELP}
 
 Port 0 is any free one. The addresses are printed to stdout, everything else to stderr; on a terminal the last line counts.
 
@@ -60,7 +52,7 @@ export const proxyCommand: Command = {
     if (positionals.length > 1)
       throw new UsageError(`proxy takes one URL, not also ${JSON.stringify(positionals[1])}`);
     const options = optionsOf(values);
-    const conn = await connectByName(agentUrl(positionals[0]), tokenOption(values['token-file']));
+    const conn = await connectToAgent(positionals[0], values);
     try {
       return await serve(conn, options, values);
     } finally {

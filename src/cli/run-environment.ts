@@ -1,5 +1,6 @@
 /** What `elsewhere run` tells the program's preload, through the environment so that children follow by themselves. */
 import type { ProgramOptions } from '../scope/with-remote.ts';
+import type { ConnectOptions } from '../service/connect.ts';
 
 /** Name of the variable that holds the options as JSON; its presence makes the preload enter a scope. */
 export const RUN_VARIABLE = 'ELSEWHERE_RUN';
@@ -7,9 +8,12 @@ export const RUN_VARIABLE = 'ELSEWHERE_RUN';
 /** '1': every remote operation of the program is told on its standard error. */
 export const TRACE_VARIABLE = 'ELSEWHERE_TRACE';
 
+/** '1': TLS by the token alone, in place of certificates. */
+export const TLS_PSK_VARIABLE = 'ELSEWHERE_TLS_PSK';
+
 export interface RunSettings {
   readonly url: string;
-  readonly token: string | undefined;
+  readonly access: Pick<ConnectOptions, 'token' | 'tls'>;
   /** Absolute path of the preload. */
   readonly register: string;
   readonly options: ProgramOptions;
@@ -27,8 +31,9 @@ export function programEnvironment(
   return {
     ...env,
     ELSEWHERE_URL: url,
-    ELSEWHERE_TOKEN: settings.token ?? token ?? env['ELSEWHERE_TOKEN'],
+    ELSEWHERE_TOKEN: settings.access.token ?? token ?? env['ELSEWHERE_TOKEN'],
     [RUN_VARIABLE]: JSON.stringify(settings.options),
+    ...(settings.access.tls?.psk === true ? { [TLS_PSK_VARIABLE]: '1' } : {}),
     ...(settings.trace ? { [TRACE_VARIABLE]: '1' } : {}),
     NODE_OPTIONS: known.includes(preload) ? known : `${preload} ${known}`.trim(),
   };

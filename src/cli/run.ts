@@ -3,6 +3,7 @@ import { originals } from '../base/originals.ts';
 import type { ChildrenChoice, EnvChoice, StdioWay } from '../patch.ts';
 import { locate } from '../registry/client.ts';
 import type { ProgramOptions } from '../scope/with-remote.ts';
+import { ACCESS_HELP, ACCESS_OPTIONS, accessOf } from './agent-access.ts';
 import {
   agentUrl,
   networkRules,
@@ -13,7 +14,6 @@ import {
   RULE_OPTIONS,
   splitProgram,
   strings,
-  tokenOption,
 } from './args.ts';
 import type { Command } from './command.ts';
 import { prepare, print } from './plan.ts';
@@ -29,7 +29,7 @@ const OPTIONS: OptionTable = {
   env: { type: 'string' },
   stdio: { type: 'string' },
   children: { type: 'string' },
-  'token-file': { type: 'string' },
+  ...ACCESS_OPTIONS,
   trace: { type: 'boolean' },
   'dry-run': { type: 'boolean' },
   json: { type: 'boolean' },
@@ -56,7 +56,7 @@ const HELP = `elsewhere run: runs a program here whose files and sockets are the
   --stdio WHERE      local (default), remote, or tee: input from there, output to both
   --children WHERE   follow (default): Node programs that it starts run here and follow it, other commands run on
                      the far side; remote: all run there; local: all run here
-  --token-file FILE  the token, if the URL has none
+  ${ACCESS_HELP}
   --trace            one line on stderr for each remote operation, as strace does (ELSEWHERE_TRACE=1)
   --dry-run          only print what would go where; with --json as JSON
 
@@ -72,16 +72,13 @@ export const runCommand: Command = {
     const [command, ...args] = program;
     if (command === undefined)
       throw new UsageError('run what? elsewhere run --on URL -- node app.js');
-    const { token } = tokenOption(values['token-file']);
-    const url = await locate(
-      agentUrl(optional(values['on'])),
-      token === undefined ? {} : { token },
-    );
+    const access = accessOf(values);
+    const url = await locate(agentUrl(optional(values['on'])), access);
     const given = optionsOf(values);
-    const { plan, options } = await prepare(url, token, given, program);
+    const { plan, options } = await prepare(url, access, given, program);
     if (values['dry-run'] === true) return print(plan, values['json'] === true);
     const trace = values['trace'] === true;
-    const settings = { url, token, register, options, trace };
+    const settings = { url, access, register, options, trace };
     const env = programEnvironment(originals.process.env, settings);
     return start(command, args, env);
   },

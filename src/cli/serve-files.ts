@@ -5,9 +5,13 @@ import type { TlsServerOptions } from '../transport/tls.ts';
 import { optional, type ParsedLine, readTokenFile } from './args.ts';
 import { UsageError } from './usage.ts';
 
-/** What --tls-cert, --tls-key and --tls-ca say. */
+/** What --tls-cert, --tls-key, --tls-ca and --tls-psk say. */
 export function tlsOf(values: ParsedLine['values']): { tls?: TlsServerOptions } {
   const [cert, key, ca] = ['tls-cert', 'tls-key', 'tls-ca'].map((name) => pemOf(name, values));
+  if (values['tls-psk'] === true) {
+    if (cert ?? key ?? ca) throw new UsageError('--tls-psk is in place of certificates');
+    return { tls: { psk: true } };
+  }
   if (cert === undefined && key === undefined && ca === undefined) return {};
   if (cert === undefined || key === undefined)
     throw new UsageError('--tls-cert and --tls-key are needed, both');

@@ -27,6 +27,7 @@ const OPTIONS: OptionTable = {
   'tls-cert': { type: 'string' },
   'tls-key': { type: 'string' },
   'tls-ca': { type: 'string' },
+  'tls-psk': { type: 'boolean' },
   insecure: { type: 'boolean' },
   stdio: { type: 'boolean' },
   once: { type: 'boolean' },
@@ -41,7 +42,7 @@ const DRAIN = 4000;
 const HELP = `elsewhere serve: lets authenticated clients use this machine's files, sockets and stdio
 
   elsewhere serve [--listen URL | --stdio | --relay URL --name NAME] [--token-file FILE] [--no-classic] [--read DIR]... [--grace SECONDS] [--once] [--isolate]
-                  [--json] [--tls-cert FILE --tls-key FILE [--tls-ca FILE]] [--insecure]
+                  [--json] [--tls-cert FILE --tls-key FILE [--tls-ca FILE] | --tls-psk] [--insecure]
 
   --listen URL       ws://127.0.0.1:PORT (default, any free port), tcp://127.0.0.1:PORT or unix:/PATH;
                      wss://HOST:PORT and tls://HOST:PORT with a certificate, also beyond this machine
@@ -60,6 +61,7 @@ const HELP = `elsewhere serve: lets authenticated clients use this machine's fil
   --grace SECONDS    how long a client that was cut off may come back and find everything as it was (default 60)
   --tls-cert FILE    PEM of the certificate for wss: and tls:, with its chain; --tls-key FILE: its key
   --tls-ca FILE      clients must show a certificate that this authority has signed
+  --tls-psk          no certificate: TLS by the token alone, for clients with --tls-psk
   --insecure         allow ws: and tcp: beyond this machine: anyone on the way can read and change everything
   --stdio            links come over standard input and output, for exec: URLs; what it runs prints to standard error
   --isolate          each client has a process of its own: one that breaks down or blocks harms nobody else

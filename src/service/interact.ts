@@ -36,6 +36,9 @@ type Streams = InteractOptions & {
 /** With somebody at the keyboard. */
 async function converse(conn: Connection, options: Streams): Promise<void> {
   const { input, output, historyFile } = options;
+  // Lines that are typed while one is carried out wait for it.
+  let last: Promise<void> = Promise.resolve();
+  let underWay: AbortController | undefined;
   const server = start({
     prompt: options.prompt ?? `${conn.peer.hostname}> `,
     input,
@@ -47,21 +50,48 @@ async function converse(conn: Connection, options: Streams): Promise<void> {
     eval: (source, _context, _file, done) => {
       const form = formOf(source);
       if (form instanceof Recoverable) return done(form, undefined);
-      // What is typed meanwhile waits.
-      server.pause();
-      void evaluate(conn, form, output)
-        .then(
-          (value) => done(null, value),
-          (error: Error) => done(error, undefined),
-        )
-        .finally(() => server.resume());
+      last = last.then(async () => {
+        underWay = new AbortController();
+        try {
+          done(null, await interruptible(conn, form, output, underWay.signal));
+        } catch (error) {
+          done(error as Error, undefined);
+        }
+        underWay = undefined;
+      });
     },
   });
+  interrupts(server, () => underWay);
   if (historyFile !== undefined) await loadHistory(server, historyFile);
   await new Promise<void>((resolve) => {
     server.once('exit', resolve);
     void conn.closed.then(() => server.close());
   });
+}
+
+/** Ctrl-C gives up what is under way; without any it does what it does in Node's own prompt. */
+function interrupts(server: REPLServer, underWay: () => AbortController | undefined): void {
+  const own = server.listeners('SIGINT');
+  server.removeAllListeners('SIGINT').on('SIGINT', () => {
+    const current = underWay();
+    if (current === undefined) for (const listener of own) listener.call(server);
+    else current.abort(new Error('interrupted: the far side was told to stop'));
+  });
+}
+
+/** The far side may be too busy to hear of it: the prompt comes back all the same. */
+async function interruptible(
+  conn: Connection,
+  form: Form,
+  output: NodeJS.WritableStream,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const given = evaluate(conn, form, output, signal);
+  given.catch(() => undefined);
+  const aborted = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason));
+  });
+  return Promise.race([given, aborted]);
 }
 
 /** With lines from a file or another program: each is done before the next is looked at. */
@@ -93,9 +123,11 @@ function evaluate(
   conn: Connection,
   { kind, source }: Form,
   output: NodeJS.WritableStream,
+  signal?: AbortSignal,
 ): Promise<unknown> {
+  const limits = signal === undefined ? {} : { signal };
   const work = (): Promise<unknown> =>
-    kind === 'expression' ? conn.eval(source) : conn.execute(source);
+    kind === 'expression' ? conn.eval(source, limits) : conn.execute(source, limits);
   return redirectStdio(conn, work, { stdout: output, stderr: output });
 }
 
@@ -116,7 +148,16 @@ function formOf(source: string): Form | Recoverable {
 function keepNames(source: string): string {
   return source
     .replace(/^(?:const|let|var)\s+([\w$]+)\s*=(?!=)/, 'namespace.$1 =')
+    .replace(/^(?:const|let|var)\s+([{[][^=]*[}\]])\s*=(?!=)/, keepPattern)
     .replace(/^(async\s+function\*?|function\*?|class)\s+([\w$]+)/, 'namespace.$2 = $1 $2');
+}
+
+/** `{ a, b: c } =`: a and c are there before they are assigned to, so that they are not made globals. */
+function keepPattern(_declaration: string, pattern: string): string {
+  const names = [...pattern.matchAll(/[\w$]+(?=\s*[,}\]])/g)].map(
+    ([name]) => `namespace.${name} = `,
+  );
+  return `${names.join('')}undefined, ${pattern} =`;
 }
 
 function failure(source: string): SyntaxError | undefined {
@@ -138,9 +179,9 @@ async function complete(conn: Connection, line: string): Promise<[string[], stri
   const match = /(?:([\w$]+(?:\.[\w$]+)*)\.)?([\w$]*)$/.exec(line);
   const base = match?.[1];
   const begun = match?.[2] ?? '';
-  const owner = base ?? 'Object.assign(Object.create(globalThis), namespace)';
   // Only names and dots: nothing is called.
-  const names = await conn.eval<string[]>(`(${namesOf})(${owner})`).catch(() => [] as string[]);
+  const owners = base ?? 'namespace, globalThis';
+  const names = await conn.eval<string[]>(`(${namesOf})(${owners})`).catch(() => [] as string[]);
   const prefix = base === undefined ? '' : `${base}.`;
   const found = names
     .filter((name) => name.startsWith(begun) && /^[\w$]+$/.test(name))
@@ -150,7 +191,7 @@ async function complete(conn: Connection, line: string): Promise<[string[], stri
 
 /** Sent as source. */
 const namesOf =
-  '(o) => { const names = new Set(); for (let p = Object(o); p !== null && p !== Object.prototype; p = Object.getPrototypeOf(p)) for (const name of Object.getOwnPropertyNames(p)) names.add(name); return [...names]; }';
+  '(...owners) => { const names = new Set(); for (const o of owners) for (let p = Object(o); p !== null && p !== Object.prototype; p = Object.getPrototypeOf(p)) for (const name of Object.getOwnPropertyNames(p)) names.add(name); return [...names]; }';
 
 function loadHistory(server: REPLServer, file: string): Promise<void> {
   return new Promise((resolve) => server.setupHistory(file, () => resolve()));

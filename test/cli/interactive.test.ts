@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { elsewhere, startAgent, type TestAgent } from '../kit/agent.ts';
 import { suite } from '../kit/suite.ts';
 
-const test = suite('cli/interactive', { limit: 20_000 });
+const test = suite('cli/interactive', { limit: 60_000, fileLimit: 120_000 });
 let agent: TestAgent;
 
 test.before(async () => {
@@ -53,6 +53,41 @@ test('cp: there and back', async () => {
   assert.equal(down.code, 0, down.stderr);
   assert.equal(readFileSync(`${file}-again`, 'utf8'), 'text');
   assert.equal((await elsewhere(['cp', '--on', agent.url, 'a', 'b'])).code, 2);
+});
+
+test('--tls-psk: TLS by the token alone, for every command and the program of run', async () => {
+  const secured = await startAgent({ listen: 'wss://127.0.0.1:0', args: ['--tls-psk'] });
+  try {
+    assert.match(secured.url, /^wss:/);
+    const { url, folder } = secured;
+    const pid = `${secured.process.pid}\n`;
+    assert.equal((await elsewhere(['exec', '--tls-psk', url, 'process.pid'])).stdout, pid);
+    const program = ['node', '-p', "require('fs').readFileSync('text', 'utf8')"];
+    writeFileSync(join(folder, 'text'), 'of the far side');
+    const ran = await elsewhere(['run', '--tls-psk', '--on', url, '--', ...program]);
+    assert.deepEqual([ran.code, ran.stdout], [0, 'of the far side\n'], ran.stderr);
+    const env = { ELSEWHERE_TLS_PSK: '1' };
+    assert.match((await elsewhere(['doctor', url], { env })).stdout, /TLS by the token/);
+    // Without it there is no certificate to believe; with another token no key that both have.
+    assert.equal((await elsewhere(['exec', url, '1'])).code, 69);
+    const other = url.replace(/#.*/, '#another-token-than-that');
+    const wrong = await elsewhere(['exec', '--tls-psk', other, '1']);
+    assert.match(wrong.stderr, /both sides must know the same token/);
+    assert.equal(wrong.code, 69);
+  } finally {
+    await secured.stop();
+  }
+  const both = [
+    'serve',
+    '--tls-psk',
+    '--tls-cert',
+    'x',
+    '--tls-key',
+    'y',
+    '--listen',
+    'wss://127.0.0.1:0',
+  ];
+  assert.equal((await elsewhere(both)).code, 2);
 });
 
 test.run();

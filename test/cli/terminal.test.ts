@@ -1,0 +1,131 @@
+// `elsewhere repl` at a real terminal: a pseudo-terminal that the program `script` makes.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import { cliFile, startAgent, type TestAgent } from '../kit/agent.ts';
+import { suite } from '../kit/suite.ts';
+
+const test = suite('cli/terminal', { limit: 60_000, fileLimit: 120_000 });
+const home = mkdtempSync(join(tmpdir(), 'elsewhere-repl-'));
+let agent: TestAgent;
+
+test.before(async ({ skip }) => {
+  if (spawnSync('script', ['--version']).status !== 0) skip('the program script is not there');
+  agent = await startAgent();
+});
+test.after(async () => {
+  await agent?.stop();
+  rmSync(home, { recursive: true });
+});
+
+/** Somebody at the keyboard. */
+class Terminal {
+  readonly #process: ChildProcess;
+  #shown = '';
+
+  constructor() {
+    this.#process = spawn('script', ['-qfec', `${process.execPath} ${cliFile} repl`, '/dev/null'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: {
+        ...process.env,
+        TERM: 'xterm',
+        SHELL: '/bin/sh',
+        HOME: home,
+        ELSEWHERE_URL: agent.url,
+      },
+    });
+    this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => (this.#shown += text));
+  }
+
+  type(keys: string): void {
+    this.#process.stdin?.write(keys);
+  }
+
+  /** Waits for it; what was shown up to there is not looked at again. */
+  async shows(pattern: RegExp): Promise<string> {
+    for (;;) {
+      const text = stripVTControlCharacters(this.#shown);
+      const found = pattern.exec(text);
+      if (found !== null) {
+        this.#shown = '';
+        return text;
+      }
+      if (this.#process.exitCode !== null) assert.match(text, pattern);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  /** A line, and what it gives. */
+  async line(text: string, pattern: RegExp): Promise<string> {
+    this.type(`${text}\r`);
+    return this.shows(pattern);
+  }
+
+  async end(): Promise<void> {
+    const ended = once(this.#process, 'exit');
+    this.type('\u0004');
+    await ended;
+  }
+}
+
+test('names, lines that go on, await, errors, completion, Ctrl-C, history', async () => {
+  const terminal = new Terminal();
+  await terminal.shows(/> $/);
+  await terminal.line('const x = 5', /\r\n5\r\n/);
+  await terminal.line('const { a, b: [c] } = { a: 1, b: [2] }', /\r\n\{ a: 1/);
+  await terminal.line('[x, a, c]', /\[ 5, 1, 2 \]/);
+  await terminal.line('const y = await Promise.resolve(x + 1)', /\r\n6\r\n/);
+  await terminal.line('process.pid', new RegExp(`\\r\\n${agent.process.pid}\\r\\n`));
+  await terminal.line('function twice(n) {', /[.|] $/);
+  await terminal.line('return n * 2', /[.|] $/);
+  await terminal.line('}', /Remote Function twice/);
+  await terminal.line('twice(y)', /\r\n12\r\n/);
+  await terminal.line("console.log('from there')", /\r\nfrom there\r\n/);
+  // Both stacks: where it was thrown over there, and through which agent.
+  const thrown = await terminal.line(
+    '(function deep() { throw new RangeError("too far") })()',
+    /at deep [\s\S]*> $/,
+  );
+  assert.match(thrown, /Uncaught:?\s+RangeError: too far/);
+  // Names of the far side's objects, whatever they were made by.
+  await terminal.line('const far = { alphabet: 1, alphanumeric: 2 }', /alphanumeric: 2/);
+  terminal.type('far.al\t');
+  await terminal.shows(/far\.alpha$/);
+  terminal.type('n\t');
+  await terminal.shows(/umeric/);
+  await terminal.line('', /\r\n2\r\n/);
+  terminal.type('os.hostn\t');
+  await terminal.shows(/os\.hostname$/);
+  await terminal.line('', /Remote Function/);
+  terminal.type('twi\t');
+  await terminal.shows(/twice$/);
+  await terminal.line('(4)', /\r\n8\r\n/);
+  // What is under way is given up, and told so; the next line finds everything as it was.
+  terminal.type(
+    'await new Promise((_, no) => signal.addEventListener("abort", () => { namespace.told = "told"; no() }))\r',
+  );
+  await terminal.line('x + 100', /x \+ 100/);
+  terminal.type('\u0003');
+  await terminal.shows(/interrupted[\s\S]*\r\n105\r\n/);
+  await terminal.line('told', /'told'/);
+  // Without anything under way it clears the line, as Node's prompt does.
+  terminal.type('nonsense(');
+  await terminal.shows(/nonsense\($/);
+  terminal.type('\u0003');
+  await terminal.shows(/> $/);
+  await terminal.line('1 + 1', /\r\n2\r\n/);
+  await terminal.end();
+  assert.match(readFileSync(join(home, '.elsewhere_history'), 'utf8'), /^1 \+ 1\n/);
+  const again = new Terminal();
+  await again.shows(/> $/);
+  again.type('\u001b[A\u001b[A');
+  await again.shows(/told/);
+  await again.line('', /'told'|ReferenceError/);
+  await again.end();
+});
+
+test.run();
