@@ -70,7 +70,7 @@ export class Boxer {
       case 'number':
         return value === 0 && Object.is(value, -0) ? this.#tagged([Tag.NEGATIVE_ZERO]) : value;
       case 'string':
-        return value.length > Limit.INLINE_BYTES / 3 ? this.#string(value) : value;
+        return this.#string(value);
       case 'bigint':
         return this.#bigint(value);
       case 'function':
@@ -85,6 +85,9 @@ export class Boxer {
   }
 
   #string(value: string): unknown {
+    if (!value.isWellFormed())
+      return this.#tagged([Tag.UTF16, this.#bytes(Buffer.from(value, 'utf16le'))]);
+    if (value.length <= Limit.INLINE_BYTES / 3) return value;
     if (Buffer.byteLength(value) <= Limit.INLINE_BYTES) return value;
     return this.#tagged([Tag.TEXT, this.#bytes(Buffer.from(value))]);
   }
@@ -169,9 +172,9 @@ export class Boxer {
     for (const key of Object.keys(value)) {
       if (key === '__proto__') return this.#refuse('a key named __proto__');
       const boxed = this.#at(key, (value as Record<string, unknown>)[key]);
-      if (key.length > MAX_KEY_BYTES / 3) this.shared = true;
+      if (key.length > MAX_KEY_BYTES / 3 || !key.isWellFormed()) this.shared = true;
       if (this.#graph === undefined) copy[key] = boxed;
-      else entries.push(key, boxed);
+      else entries.push(this.#string(key), boxed);
     }
     return this.#graph === undefined ? copy : this.#tagged([Tag.OBJECT, entries]);
   }
@@ -179,7 +182,8 @@ export class Boxer {
   #special(value: object): unknown {
     if (value instanceof Error) return this.#error(value);
     if (value instanceof Date) return this.#tagged([Tag.DATE, value.getTime()]);
-    if (value instanceof RegExp) return this.#tagged([Tag.REGEXP, value.source, value.flags]);
+    if (value instanceof RegExp)
+      return this.#tagged([Tag.REGEXP, this.#string(value.source), value.flags]);
     if (value instanceof Map)
       return this.#tagged([Tag.MAP, this.#items([...value].flat(1), 'Map')]);
     if (value instanceof Set) return this.#tagged([Tag.SET, this.#items([...value], 'Set')]);
@@ -208,7 +212,7 @@ export class Boxer {
   #instance(value: object, name: string): unknown {
     const entries = Object.keys(value).flatMap((key) => {
       if (key === '__proto__') return this.#refuse('a key named __proto__');
-      return [key, this.#at(key, (value as Record<string, unknown>)[key])];
+      return [this.#string(key), this.#at(key, (value as Record<string, unknown>)[key])];
     });
     return this.#tagged([Tag.INSTANCE, name, entries]);
   }
@@ -243,26 +247,27 @@ export class Boxer {
       if (key !== '__proto__' && typeof property !== 'function' && typeof property !== 'symbol')
         own[key] = this.#at(key, property);
     }
-    if (!(name in ERRORS) || Object.hasOwn(error, 'name')) own['name'] = error.name;
+    if (!(name in ERRORS) || Object.hasOwn(error, 'name')) own['name'] = this.value(error.name);
     const extras: unknown[] = [Object.hasOwn(error, 'cause'), this.#at('cause', error.cause)];
     if (error instanceof AggregateError) extras.push(this.#at('errors', error.errors));
     return this.#tagged([
       Tag.ERROR,
       name,
-      String(error.message),
+      this.#string(String(error.message)),
       this.#stack(error),
       this.#plain(own),
       extras,
     ]);
   }
 
-  #stack(error: Error): string {
-    return this.#referring?.stacks === false ? '' : String(error.stack ?? '').slice(0, MAX_STACK);
+  #stack(error: Error): unknown {
+    if (this.#referring?.stacks === false) return '';
+    return this.#string(String(error.stack ?? '').slice(0, MAX_STACK));
   }
 
   /** Properties that are boxed already, in a form that both modes keep. */
   #plain(own: Record<string, unknown>): unknown {
-    return Object.entries(own).flat(1);
+    return Object.entries(own).flatMap(([key, value]) => [this.#string(key), value]);
   }
 
   #bytes(bytes: Buffer): unknown {

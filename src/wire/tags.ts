@@ -33,6 +33,8 @@ export const Tag = {
   PRIMITIVE: 20,
   /** [SPARSE, length, [index, value, …]] an array with holes. */
   SPARSE: 21,
+  /** [UTF16, bytes, little endian] a string with halves of surrogate pairs, which UTF-8 does not have. */
+  UTF16: 22,
 } as const;
 
 /** Classes of byte views that travel. */

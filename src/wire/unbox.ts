@@ -125,7 +125,7 @@ export class Unboxer {
       case Tag.DATE:
         return new Date(number(fields[1]));
       case Tag.REGEXP:
-        return regexp(fields[1], fields[2]);
+        return regexp(this.#text(fields[1]), fields[2]);
       case Tag.URL:
         return url(fields[1]);
       case Tag.MAP:
@@ -146,13 +146,15 @@ export class Unboxer {
         return view(fields[1], this.#bytes(fields[2]));
       case Tag.TEXT:
         return this.#bytes(fields[1]).toString();
+      case Tag.UTF16:
+        return this.#bytes(fields[1]).toString('utf16le');
       case Tag.HANDLE:
         if (this.#resolve === undefined) throw malformed('a reference');
         return this.#resolve(fields.slice(1));
       case Tag.INSTANCE:
         return Object.create(prototypeByName(text(fields[1]), 'value') ?? Object.prototype);
       case Tag.ERROR:
-        return newError(text(fields[1]), text(fields[2]), fields[4]);
+        return newError(text(fields[1]), this.#text(fields[2]), fields[4]);
       default:
         throw malformed(`a boxed value (${tag})`);
     }
@@ -169,7 +171,7 @@ export class Unboxer {
       else if (tag === Tag.ARRAY) (shell as unknown[]).push(this.value(items[i]));
       else if (tag === Tag.MAP)
         (shell as Map<unknown, unknown>).set(this.value(items[i]), this.value(items[++i]));
-      else define(shell as object, text(items[i]), this.value(items[++i]));
+      else define(shell as object, this.#text(items[i]), this.value(items[++i]));
     }
     if (tag === Tag.OBJECT && this.#resolve !== undefined) dropThen(shell as object);
   }
@@ -186,22 +188,29 @@ export class Unboxer {
   #fillOwn(shell: object, entries: unknown): void {
     const items = list(entries);
     for (let i = 0; i < items.length; i += 2)
-      define(shell, text(items[i]), this.value(items[i + 1]));
+      define(shell, this.#text(items[i]), this.value(items[i + 1]));
     if (this.#resolve !== undefined) dropThen(shell);
   }
 
   #fillError(error: Error, fields: readonly unknown[]): void {
     const own = list(fields[4]);
-    for (let i = 0; i < own.length; i += 2)
+    for (let i = 0; i < own.length; i += 2) {
+      const key = this.#text(own[i]);
       // Its class has a getter for the name.
-      if (!(error instanceof DOMException && own[i] === 'name'))
-        define(error, text(own[i]), this.value(own[i + 1]), text(own[i]) !== 'name');
+      if (!(error instanceof DOMException && key === 'name'))
+        define(error, key, this.value(own[i + 1]), key !== 'name');
+    }
     const [hasCause, cause, errors] = list(fields[5]);
     if (hasCause === true) define(error, 'cause', this.value(cause), false);
     if (error instanceof AggregateError) define(error, 'errors', this.value(errors) ?? [], false);
-    const stack = text(fields[3]).slice(0, MAX_STACK);
+    const stack = this.#text(fields[3]).slice(0, MAX_STACK);
     // Without one of its own it must not show where it was decoded.
     define(error, 'stack', stack === '' ? `${error.name}: ${error.message}` : stack, false);
+  }
+
+  /** Text, or one that is boxed since it is long or no UTF-8. */
+  #text(value: unknown): string {
+    return text(value instanceof Boxed ? this.#boxed(value) : value);
   }
 
   #bytes(value: unknown): Buffer {

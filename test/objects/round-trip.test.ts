@@ -22,6 +22,14 @@ test.after(async () => {
 const echo = (value: unknown): Promise<unknown> =>
   near.root.echo(value as never) as Promise<unknown>;
 
+/** Also halves of surrogate pairs, alone or in the wrong order. */
+const anyText = fc
+  .array(fc.oneof(fc.integer({ min: 0, max: 0xffff }), fc.integer({ min: 0xd7ff, max: 0xe000 })), {
+    maxLength: 12,
+  })
+  .map((units) => String.fromCharCode(...units));
+const plainValues = [fc.string(), fc.double(), fc.integer(), fc.boolean(), fc.constant(null)];
+
 /** Trees of everything, with parts that are shared and cycles. */
 const data = fc
   .anything({
@@ -34,7 +42,8 @@ const data = fc
     withSparseArray: true,
     withNullPrototype: false,
     maxDepth: 4,
-    key: fc.string().filter((key) => key !== '__proto__'),
+    key: fc.oneof(fc.string(), anyText).filter((key) => key !== '__proto__'),
+    values: [anyText, ...plainValues],
   })
   .map((value) => structuredClone(value))
   // Node 20 holds an invalid date for different from every other.
@@ -90,6 +99,25 @@ test('numbers to the bit, errors with what they carry', async () => {
   assert.ok(back.errors[0] instanceof RangeError);
   assert.deepStrictEqual((back.cause as typeof cause).at, new Date(5));
   assert.equal(back.errors[0].cause, back.cause);
+});
+
+test('text of any units stays as it is, in every place', async () => {
+  await fc.assert(
+    fc.asyncProperty(anyText, async (text) => {
+      assert.equal(await echo(text), text);
+      if (text === '__proto__') return;
+      const error = Object.assign(new Error(text, { cause: text }), { [text]: text });
+      const value = [{ [text]: text }, new Map([[text, new Set([text])]]), Object(text)];
+      assert.deepStrictEqual(await echo(value), value);
+      const back = (await echo(error)) as Error & Record<string, unknown>;
+      assert.deepStrictEqual([back.message, back.cause, back[text]], [text, text, text]);
+    }),
+    { numRuns: 300 },
+  );
+  const half = '\ud83d';
+  for (const long of [half.repeat(100_000), `${'ä'.repeat(200_000)}${half}`])
+    assert.ok(((await echo([long, { [long]: 1 }])) as [string])[0] === long);
+  assert.equal(((await echo(new RegExp(half))) as RegExp).source, half);
 });
 
 test('an invalid date stays one', async () => {
