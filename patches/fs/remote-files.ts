@@ -1,12 +1,15 @@
 /** What a peer holds open here: files and directories by number. They are closed with the session. */
 import fs from 'node:fs';
 import { systemError } from './errors.ts';
+import type { WaitingFile } from './remote-waiting.ts';
 
 /** An open file of the peer. */
 export interface HeldFile {
   readonly descriptor: number;
   /** A regular file answers at once; pipes and devices may block, so they are left to the thread pool. */
   readonly regular: boolean;
+  /** Reads and writes what would have to wait in the thread pool. */
+  readonly waiting: WaitingFile | undefined;
   /** Operations in the thread pool. What comes while there are some goes there too, as it would locally. */
   busy: number;
 }
@@ -18,10 +21,16 @@ export class Held {
   readonly #files = new Map<number, HeldFile>();
   readonly #directories = new Map<number, fs.Dir>();
   #lastId = 0;
+  #over = false;
 
-  addFile(descriptor: number, regular: boolean): number {
+  /** The session has ended: nobody waits any more. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  addFile(descriptor: number, regular: boolean, waiting?: WaitingFile): number {
     const id = this.#newId();
-    this.#files.set(id, { descriptor, regular, busy: 0 });
+    this.#files.set(id, { descriptor, regular, waiting, busy: 0 });
     return id;
   }
 
@@ -48,14 +57,16 @@ export class Held {
     return file;
   }
 
-  /** The system's number of an open file. */
+  /** The system's number of an open file, for a child. */
   descriptor(id: number): number | undefined {
-    return this.#files.get(id)?.descriptor;
+    const file = this.#files.get(id);
+    return file?.waiting?.forChild() ?? file?.descriptor;
   }
 
   takeFile(id: number): HeldFile {
     const file = this.file(id, 'close');
     this.#files.delete(id);
+    file.waiting?.end();
     return file;
   }
 
@@ -77,11 +88,13 @@ export class Held {
       const file = this.#files.get(id);
       if (file === undefined) continue;
       this.#files.delete(id);
+      file.waiting?.end();
       closeQuietly(file.descriptor);
     }
   }
 
   closeAll(): void {
+    this.#over = true;
     this.discard([...this.#files.keys()]);
     for (const directory of this.#directories.values()) directory.close().catch(() => undefined);
     this.#directories.clear();

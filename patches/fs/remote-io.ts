@@ -1,9 +1,13 @@
-/** Reading and writing on the far side: at once for small pieces of regular files, else in the thread pool. */
+/**
+ * Reading and writing on the far side: at once for small pieces of regular files, in the thread pool for others of theirs,
+ * and for files that may have to wait as they do it.
+ */
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { lendUntilSent, sent } from '../../src/base/spare-memory.ts';
 import { MAX_PIECE, SMALL } from './api.ts';
 import type { HeldFile } from './remote-files.ts';
+import type { WaitingFile } from './remote-waiting.ts';
 
 /** Carries out one of two ways to do the same. Tests in one process have no other thread to wait for. */
 export type Choose = <T>(now: () => T, later: () => Promise<T>, small: boolean) => T | Promise<T>;
@@ -14,6 +18,21 @@ export function choosing(alwaysNow: boolean): Choose {
 
 const readLater = promisify(fs.read);
 const writeLater = promisify(fs.write);
+
+type Position = number | bigint | null;
+
+async function readSome(
+  { descriptor, waiting }: Pick<HeldFile, 'descriptor' | 'waiting'>,
+  bytes: Buffer,
+  offset: number,
+  position: Position,
+): Promise<number> {
+  const length = bytes.length - offset;
+  if (waiting !== undefined) return await waiting.read(bytes, offset, length, position);
+  // The types of fs.read lack bigint.
+  const at = position as number | null;
+  return (await readLater(descriptor, bytes, offset, length, at)).bytesRead;
+}
 
 /** The current position is null for Node. */
 const positionOf = (position: number | bigint): number | bigint | null =>
@@ -47,14 +66,7 @@ export function read(
     () =>
       busy(file, async () => {
         const bytes = lendUntilSent(length);
-        const { bytesRead } = await readLater(
-          file.descriptor,
-          bytes,
-          0,
-          length,
-          at as number | null,
-        );
-        return filled(bytes, bytesRead);
+        return filled(bytes, await readSome(file, bytes, 0, at));
       }),
     atOnce(file, length),
   );
@@ -91,7 +103,9 @@ export function write(
     () =>
       busy(
         file,
-        async () => (await writeLater(file.descriptor, bytes, 0, bytes.length, at)).bytesWritten,
+        async () =>
+          file.waiting?.write(bytes, at) ??
+          (await writeLater(file.descriptor, bytes, 0, bytes.length, at)).bytesWritten,
       ),
     atOnce(file, bytes.length),
   );
@@ -141,7 +155,7 @@ export async function drainLater(file: HeldFile, position: number): Promise<[Uin
     const bytes = roomFor(descriptor);
     for (let total = 0; total < bytes.length; ) {
       const at = position < 0 ? null : position + total;
-      const { bytesRead } = await readLater(descriptor, bytes, total, bytes.length - total, at);
+      const bytesRead = await readSome(file, bytes, total, at);
       if (bytesRead === 0) return [filled(bytes, total), true] as [Uint8Array, boolean];
       total += bytesRead;
     }
@@ -165,8 +179,14 @@ export function writeAllNow(descriptor: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) done += fs.writeSync(descriptor, bytes, done);
 }
 
-export async function writeAllLater(descriptor: number, bytes: Uint8Array): Promise<void> {
+export async function writeAllLater(
+  descriptor: number,
+  bytes: Uint8Array,
+  waiting: WaitingFile | undefined,
+): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
-    done += (await writeLater(descriptor, bytes, done, bytes.length - done, null)).bytesWritten;
+    done += waiting
+      ? await waiting.write(bytes.subarray(done), null)
+      : (await writeLater(descriptor, bytes, done, bytes.length - done, null)).bytesWritten;
   }
 }

@@ -19,6 +19,7 @@ import {
   writeAllNow,
 } from './remote-io.ts';
 import { type Handlers, pathLike } from './remote-values.ts';
+import { openWaiting, type WaitingFile, waitsByItself } from './remote-waiting.ts';
 
 type OpenApi = Pick<
   FsApi,
@@ -37,7 +38,7 @@ type OpenApi = Pick<
 const openLater = promisify(fs.open);
 const closeLater = promisify(fs.close);
 
-/** Opening a pipe waits for its other end, and a device may do anything: the thread pool waits for those. */
+/** Opening a pipe waits for its other end, and a device may do anything. */
 function opensAtOnce(path: WirePath): boolean {
   try {
     const stats = fs.statSync(pathLike(path));
@@ -53,7 +54,7 @@ export function openHandlers(held: Held, choose: Choose): Handlers<OpenApi> {
     path: WirePath,
     flags: number,
     mode: number,
-    use: (descriptor: number) => T | Promise<T>,
+    use: (descriptor: number, waiting?: WaitingFile) => T | Promise<T>,
   ): T | Promise<T> => {
     held.checkRoom();
     const place = pathLike(path);
@@ -64,16 +65,20 @@ export function openHandlers(held: Held, choose: Choose): Handlers<OpenApi> {
     const bits = bitsOf(mode);
     return choose<T>(
       () => use(fs.openSync(place, native, bits)) as T,
-      async () => await use(await openLater(place, native, bits)),
+      async () => {
+        if (!waitsByItself(native)) return await use(await openLater(place, native, bits));
+        const file = await openWaiting({ path: place, flags: native, bits }, () => held.over);
+        return await use(file.descriptor, file);
+      },
       atOnce,
     );
   };
 
-  const keep = (descriptor: number, ahead: boolean): Opened => {
+  const keep = (descriptor: number, ahead: boolean, waiting?: WaitingFile): Opened => {
     try {
       const stats = fs.fstatSync(descriptor, { bigint: true });
       const regular = stats.isFile();
-      const id = held.addFile(descriptor, regular);
+      const id = held.addFile(descriptor, regular, waiting);
       return ahead && regular
         ? [id, wireStats(stats), readHead(descriptor, Number(stats.size))]
         : [id];
@@ -86,7 +91,7 @@ export function openHandlers(held: Held, choose: Choose): Handlers<OpenApi> {
   return {
     open(path, flags, mode, ahead, closing) {
       held.discard(closing);
-      return withFile(path, flags, mode, (descriptor) => keep(descriptor, ahead));
+      return withFile(path, flags, mode, (descriptor, waiting) => keep(descriptor, ahead, waiting));
     },
     close(id) {
       const { descriptor, regular } = held.takeFile(id);
@@ -104,7 +109,9 @@ export function openHandlers(held: Held, choose: Choose): Handlers<OpenApi> {
     },
     write: (id, bytes, position) => write(choose, held.file(id, 'write'), bytes, position),
     readFile: (path, flags) =>
-      withFile(path, flags, 0o666, (descriptor) => whole(held, choose, descriptor, keep)),
+      withFile(path, flags, 0o666, (descriptor, waiting) =>
+        whole(held, choose, descriptor, () => keep(descriptor, false, waiting)),
+      ),
     advance: (id, count) => skipBytes(held.file(id, 'read'), count),
     drain(id, position) {
       const file = held.file(id, 'read');
@@ -116,7 +123,9 @@ export function openHandlers(held: Held, choose: Choose): Handlers<OpenApi> {
       );
     },
     writeFile(path, flags, mode, bytes) {
-      return withFile(path, flags, mode, (descriptor) => fill(choose, descriptor, bytes));
+      return withFile(path, flags, mode, (descriptor, waiting) =>
+        fill(choose, descriptor, bytes, waiting),
+      );
     },
   };
 }
@@ -126,7 +135,7 @@ function whole(
   held: Held,
   choose: Choose,
   descriptor: number,
-  keep: (descriptor: number, ahead: boolean) => Opened,
+  keep: () => Opened,
 ): WholeFile | Promise<WholeFile> {
   const stats = fs.fstatSync(descriptor);
   const known = stats.isFile() && stats.size > 0 && stats.size <= MAX_PIECE;
@@ -136,7 +145,7 @@ function whole(
     return [head];
   }
   if (!known) {
-    const [id] = keep(descriptor, false);
+    const [id] = keep();
     return [undefined, [id, wireStats(fs.fstatSync(descriptor, { bigint: true }))]];
   }
   const id = held.addFile(descriptor, true);
@@ -161,7 +170,12 @@ function closing<T>(held: Held, id: number, work: () => T): T {
   }
 }
 
-function fill(choose: Choose, descriptor: number, bytes: Uint8Array): void | Promise<void> {
+function fill(
+  choose: Choose,
+  descriptor: number,
+  bytes: Uint8Array,
+  waiting: WaitingFile | undefined,
+): void | Promise<void> {
   const regular = fs.fstatSync(descriptor).isFile();
   return choose(
     () => {
@@ -175,7 +189,7 @@ function fill(choose: Choose, descriptor: number, bytes: Uint8Array): void | Pro
     },
     async () => {
       try {
-        await writeAllLater(descriptor, bytes);
+        await writeAllLater(descriptor, bytes, waiting);
       } catch (error) {
         closeQuietly(descriptor);
         throw error;
