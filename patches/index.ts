@@ -5,7 +5,7 @@ import { dgramPatch } from './dgram/index.ts';
 import { dnsPatch } from './dns/index.ts';
 import { fetchPatch } from './fetch.ts';
 import { fsPatch } from './fs/index.ts';
-import { httpPatch } from './http.ts';
+import { httpPatch } from './http/index.ts';
 import { netPatch, serverPatch } from './net/index.ts';
 import { osPatch } from './os.ts';
 import { processPatch } from './process/index.ts';

@@ -1,13 +1,19 @@
 // HTTP/2 over sockets of the far side, cleartext: what its native half makes of our answers. Each body runs here and there.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import fs from 'node:fs';
 import http2 from 'node:http2';
 import net, { type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { type ConnectionPair, connectPair, withRemote } from '../../../src/index.ts';
 import { suite } from '../../kit/suite.ts';
 
 const test = suite('patches/net http2', { limit: 20_000 });
 let pair: ConnectionPair;
+const folder = fs.mkdtempSync(join(tmpdir(), 'elsewhere-http2-'));
+fs.writeFileSync(join(folder, 'sent.txt'), 'the file that is sent');
 
 test.before(async () => {
   pair = await connectPair();
@@ -15,6 +21,7 @@ test.before(async () => {
 test.after(async () => {
   await pair.near.close();
   await pair.far.close();
+  fs.rmSync(folder, { recursive: true });
 });
 
 type Body = (
@@ -131,6 +138,53 @@ test('a session of invalid frames is ended, and its client hears of it when it g
     clearInterval(writing);
     log(['EPIPE', 'ECONNRESET'].includes(error.code ?? '') ? 'cut off' : String(error));
     client.destroy();
+  });
+});
+
+test('files of the far side are sent by path and by descriptor, with range, check and trailers', async () => {
+  await same(async (log, serve) => {
+    const path = join(folder, 'sent.txt');
+    const fd = fs.openSync(path, 'r');
+    const port = await serve(
+      http2.createServer().on('stream', (stream, { ':path': asked }) => {
+        if (asked === '/path') return stream.respondWithFile(path, { 'x-as': 'path' });
+        if (asked === '/range') return stream.respondWithFile(path, {}, { offset: 4, length: 5 });
+        if (asked === '/missing')
+          return stream.respondWithFile(`${path}.no`, {}, { onError: ({ code }) => refuse(code) });
+        if (asked === '/checked')
+          return stream.respondWithFD(
+            fd,
+            {},
+            {
+              statCheck: (stats, headers, range) => {
+                headers['x-size'] = stats.size;
+                range.offset = 2;
+              },
+            },
+          );
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'x-last': 'yes' }));
+        stream.respondWithFD(fd, {}, { waitForTrailers: true });
+        log(`sent ${stream.headersSent}`);
+        // As in Node: nothing can be added.
+        stream.end();
+        function refuse(code: unknown): void {
+          stream.respond({ ':status': 404, 'x-code': String(code) });
+          stream.end();
+        }
+      }),
+    );
+    const client = http2.connect(`http://127.0.0.1:${port}`);
+    for (const asked of ['/path', '/range', '/missing', '/checked', '/descriptor']) {
+      const request = client.request({ ':path': asked });
+      const names = [':status', 'content-length', 'x-as', 'x-size', 'x-code'];
+      request.on('response', (headers) =>
+        log(`${asked} ${names.map((name) => headers[name]).join(' ')}`),
+      );
+      request.on('trailers', (headers) => log(`trailers ${headers['x-last']}`));
+      log(await text(request));
+    }
+    client.destroy();
+    fs.closeSync(fd);
   });
 });
 

@@ -2,12 +2,13 @@
  * The http patch: keep-alive sockets are never shared between sides. An agent files its sockets, and https TLS sessions,
  * by name; in a scope the name tells the way that its connections go, and the options get a mark, so that a request which waited in the agent's queue still
  * connects in its own scope, whoever's event sends it off. https and most agents of other packages build on this name.
- * The rest of http needs nothing: it works on sockets.
+ * The rest of http needs nothing: it works on sockets. HTTP/2 sends files by itself: see http2-files.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import http from 'node:http';
-import { MARKED_LOCAL, ROUTE } from '../src/base/route-mark.ts';
-import { type AnyPatch, definePatch, type LocalContext, type ScopeView } from '../src/patch.ts';
+import { MARKED_LOCAL, ROUTE } from '../../src/base/route-mark.ts';
+import { type AnyPatch, definePatch, type LocalContext, type ScopeView } from '../../src/patch.ts';
+import { installHttp2Files } from './http2-files.ts';
 
 type NoCalls = Record<never, never>;
 type GetName = (this: http.Agent, options?: MarkedOptions) => string;
@@ -17,6 +18,7 @@ type MarkedOptions = { [ROUTE]?: unknown } & Record<string, unknown>;
 const atTop = AsyncLocalStorage.snapshot();
 
 function httpLocal(context: LocalContext<NoCalls>): void {
+  installHttp2Files(context);
   const prototype = http.Agent.prototype as unknown as { getName: GetName };
   const original = prototype.getName;
   const suffixOf = suffixes(context);
