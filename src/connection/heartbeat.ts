@@ -10,6 +10,8 @@ import type { Watch } from './blocking.ts';
 export interface Heart {
   /** Another number whenever anything has come, be it a part of a packet; undefined while we do not read. */
   readonly heard: number | undefined;
+  /** Asked at each look: whether the peer is known to be busy since the last, so that its silence means nothing. */
+  busy?(): boolean;
   /** Asks for a sign of life. */
   ping(payload: Uint8Array): void;
   /** Given up: the heartbeat ends, unless `alive` wants to know what comes after all. */
@@ -50,8 +52,9 @@ export class Heartbeat {
   #look(): void {
     const slept = this.#slept();
     const { heard } = this.#heart;
+    const busy = this.#heart.busy?.() === true;
     if (heard === undefined || heard !== this.#heard) this.#spoke();
-    else this.#quiet++;
+    else this.#quiet = busy ? 1 : this.#quiet + 1;
     this.#heard = heard;
     if (slept) this.#quiet = Math.max(this.#quiet, SILENT_LOOKS - LOOKS_AFTER_SLEEP);
     if (this.#quiet >= SILENT_LOOKS && !this.#silent) setImmediate(() => this.#judge());

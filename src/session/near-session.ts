@@ -29,7 +29,7 @@ import { closedHere, closedNow, overtaken } from './endings.ts';
 import { clientHandshake, type LaneName, type Resumption, type Welcome } from './handshake.ts';
 import { leaveAtExit, stayAtExit } from './leave-at-exit.ts';
 import { hasEnded, isOfThisMachine, selfInfo } from './self.ts';
-import { sessionHeart } from './session-heart.ts';
+import { nearHeart } from './session-heart.ts';
 
 export interface NearSessionOptions {
   readonly key: Buffer | UserLogin;
@@ -191,15 +191,9 @@ export class NearSession implements Channel {
     this.#state = 'up';
     this.#applyHold();
     this.#heartbeat?.stop();
-    if (this.#options.heartbeat > 0) this.#heartbeat = this.#newHeartbeat();
-  }
-
-  /** Not of the sync lane: while this event loop turns, nobody reads there. */
-  #newHeartbeat(): Heartbeat {
-    const lanes = [this.#core.main];
-    const nobodyBlocks = (): boolean => false;
-    const heart = sessionHeart(() => lanes, nobodyBlocks);
-    return new Heartbeat(heart, this.#options.heartbeat);
+    const { heartbeat } = this.#options;
+    const heart = nearHeart(this.#core.main, () => this.#peer);
+    if (heartbeat > 0) this.#heartbeat = new Heartbeat(heart, heartbeat);
   }
 
   *#handshake(

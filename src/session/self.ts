@@ -41,13 +41,56 @@ export function isOfThisMachine({ hostname, platform, pidSpace: theirs }: PeerIn
   return platform === process.platform && hostname === originals.os.hostname();
 }
 
-/** True only if the process is known to have ended: nobody needs to wait for it. */
-export function hasEnded({ pid, pidSpace: theirs }: PeerInfo): boolean {
-  if (theirs === '' || theirs !== pidSpace()) return false;
+/** Ticks of processor time, each of 10 ms (proc(5), all kernels that Node runs on). */
+const TICK = 10;
+/** Above this share of a processor a process is busy; an idle one that answers heartbeats needs a thousandth. */
+const BUSY = 0.05;
+
+/**
+ * Tells at each look whether the process has computed since the last one. False also where that cannot be known: where
+ * it runs on another machine, or where there is no /proc.
+ */
+export function busyWatch(peer: () => PeerInfo | undefined): () => boolean {
+  let last: { readonly used: number; readonly at: number } | undefined;
+  return () => {
+    const info = peer();
+    const before = last;
+    const used = info === undefined ? undefined : processorTime(info);
+    last = used === undefined ? undefined : { used, at: performance.now() };
+    if (last === undefined || before === undefined) return false;
+    const computed = last.used - before.used;
+    return computed > TICK && computed > BUSY * (last.at - before.at);
+  };
+}
+
+/** Milliseconds in all; undefined unless the process runs where this one does. */
+function processorTime(peer: PeerInfo): number | undefined {
+  const fields = statOf(peer);
+  return fields === undefined ? undefined : (Number(fields[11]) + Number(fields[12])) * TICK;
+}
+
+/** What stands behind its name in /proc/PID/stat: its state first. Throws as reading does; undefined elsewhere. */
+function readStat({ pid, pidSpace: theirs }: PeerInfo): string[] | undefined {
+  if (theirs === '' || theirs !== pidSpace()) return undefined;
+  const stat = runLocally(() => originals.fs.readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  // The name is in brackets, and may hold any character.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
+function statOf(peer: PeerInfo): string[] | undefined {
   try {
-    const stat = runLocally(() => originals.fs.readFileSync(`/proc/${pid}/stat`, 'latin1'));
-    // One that its parent has not noticed yet is a zombie (proc(5): the state follows the name in brackets).
-    return /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+    return readStat(peer);
+  } catch {
+    return undefined;
+  }
+}
+
+/** True only if the process is known to have ended: nobody needs to wait for it. */
+export function hasEnded(peer: PeerInfo): boolean {
+  try {
+    const state = readStat(peer)?.[0];
+    // One that its parent has not noticed yet is a zombie.
+    return state === 'Z' || state === 'X';
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT';
   }

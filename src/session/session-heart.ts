@@ -1,20 +1,17 @@
 /** What a heartbeat listens to of a session: whatever comes over any of its lanes. */
+import type { PeerInfo } from '../connection/channel.ts';
 import type { Heart } from '../connection/heartbeat.ts';
 import type { Lane } from '../connection/lane.ts';
+import { busyWatch } from './self.ts';
 
 /**
  * `blocks`: whether the peer's thread waits in a call on that lane. Such a peer is heard, and can answer, only there;
- * one that does not would leave what we ask on its sync lane unread. `silence`: what is done about a silent peer; unless
- * given, its links are given up.
+ * one that does not would leave what we ask on its sync lane unread. `rest`: what is done about a silent peer.
  */
 export function sessionHeart(
   lanes: () => readonly Lane[],
   blocks: (lane: Lane) => boolean,
-  silence: Pick<Heart, 'silent' | 'alive'> = {
-    silent: (error) => {
-      for (const lane of lanes()) lane.interrupt(error);
-    },
-  },
+  rest: Pick<Heart, 'silent' | 'alive' | 'busy'>,
 ): Heart {
   return {
     get heard() {
@@ -25,6 +22,19 @@ export function sessionHeart(
     ping: (payload) => {
       for (const lane of lanes()) if (lane.name === 'main' || blocks(lane)) lane.sendPing(payload);
     },
-    ...silence,
+    ...rest,
   };
+}
+
+/** The client's. Not of its sync lane: while the event loop turns, nobody reads there. */
+export function nearHeart(main: Lane, peer: () => PeerInfo | undefined): Heart {
+  const rest = {
+    silent: (error: Error) => main.interrupt(error),
+    busy: busyWatch(peer),
+  };
+  return sessionHeart(
+    () => [main],
+    () => false,
+    rest,
+  );
 }

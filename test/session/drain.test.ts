@@ -8,7 +8,7 @@ import { type Connection, connect, serve } from '../../src/index.ts';
 import { startAgent } from '../kit/agent.ts';
 import { suite } from '../kit/suite.ts';
 
-const test = suite('session/drain', { limit: 40_000, fileLimit: 120_000 });
+const test = suite('session/drain', { limit: 100_000, fileLimit: 240_000 });
 
 /** Far: notes the number, is told to stop at one of them, and answers a little later. */
 interface Noting {
@@ -51,14 +51,14 @@ for (const scheme of ['ws', 'tcp']) {
       const log = fs.openSync('log', 'a');
       globalThis.note = (n) => {
         fs.writeSync(log, n + '\\n');
-        if (n === 1000) process.kill(process.pid, 'SIGTERM');
+        if (n === 1000) { fs.writeFileSync('told', String(Date.now())); process.kill(process.pid, 'SIGTERM'); }
         return new Promise((resolve) => setTimeout(resolve, 100, n));
       };`);
-    const asked = performance.now();
     const exit = once(agent.process, 'exit');
     const all = callMany(conn, 10_000);
     const [exitCode] = await exit;
-    assert.ok(performance.now() - asked < 10_000);
+    const told = Number(fs.readFileSync(join(agent.folder, 'told'), 'utf8'));
+    assert.ok(Date.now() - told < 10_000, `${Date.now() - told} ms`);
     assert.equal(exitCode, 0);
     const { answered, refused, others } = await all;
     assert.deepEqual(others, []);

@@ -33,6 +33,20 @@ for (const listen of ['ws://127.0.0.1:0', 'tcp://127.0.0.1:0', `unix:/tmp/frozen
   });
 }
 
+test('an agent of this machine whose thread is busy for many intervals is not taken for a frozen one', async ({
+  skip,
+}) => {
+  if (process.platform !== 'linux') skip('only Linux tells what a process does');
+  const agent = await startAgent({ listen: 'tcp://127.0.0.1:0' });
+  const conn = await connect(agent.url, { heartbeat: 600, grace: 1 });
+  conn.on('down', (error) => assert.fail(error));
+  const busy = 'for (const until = performance.now() + 4000; performance.now() < until;); 42';
+  assert.equal(await conn.eval(`eval(${JSON.stringify(busy)})`), 42);
+  assert.equal(conn.state, 'up');
+  await conn.close();
+  await agent.stop();
+});
+
 /** A client in a process of its own, which tells when it is connected. */
 async function startClient(url: string, body: string): Promise<ReturnType<typeof spawn>> {
   const index = new URL('../../src/index.js', import.meta.url).href;

@@ -5,7 +5,7 @@ import { withRemote } from '../../src/index.ts';
 import { suite } from '../kit/suite.ts';
 import { onStage } from './stage.ts';
 
-const test = suite('session/resume over TLS', { limit: 40_000 });
+const test = suite('session/resume over TLS', { limit: 120_000, fileLimit: 300_000 });
 
 for (const scheme of ['tls', 'wss'] as const) {
   test(`${scheme}: every call is executed exactly once, blocking ones in their order`, () =>

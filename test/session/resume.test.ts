@@ -12,7 +12,8 @@ import { randomNumbers } from '../kit/random-numbers.ts';
 import { suite } from '../kit/suite.ts';
 import { onStage } from './stage.ts';
 
-const test = suite('session/resume', { limit: 40_000 });
+// Links of so short a life cost a busy machine many attempts.
+const test = suite('session/resume', { limit: 120_000, fileLimit: 300_000 });
 
 for (const scheme of ['ws', 'tcp'] as const) {
   test(`${scheme}: every call is executed exactly once, whatever happens to its links`, () =>
