@@ -7,8 +7,8 @@ import { ElsewhereError } from '../../src/base/errors.ts';
 import { nodeBinding } from '../../src/base/node-binding.ts';
 import type { ChildContext } from './api.ts';
 import { type NativeProcess, processPrototype, readSpawnArguments } from './binding.ts';
-import { runWithFarFiles, spawnWithFarFiles } from './far-files.ts';
 import { following, staysHere } from './following.ts';
+import { runForwarding, spawnForwarding } from './forwarding.ts';
 import { withoutOwnFlags } from './launch.ts';
 import { spawnFar } from './spawn.ts';
 import { runFar, type SyncOptions } from './sync.ts';
@@ -53,10 +53,9 @@ function replaceNative(context: ChildContext): void {
   const { spawn } = native;
   context.replace(native, 'spawn', function spawnProcess(this: NativeProcess, ...args: unknown[]) {
     const target = context.target();
-    if (target === undefined) return Reflect.apply(spawn, this, args);
     const told = readSpawnArguments(args);
-    if (staysHere(context, target, told.file))
-      return spawnWithFarFiles(this, told) ?? Reflect.apply(spawn, this, args);
+    if (target === undefined || staysHere(context, target, told.file))
+      return spawnForwarding(this, told, target === undefined) ?? Reflect.apply(spawn, this, args);
     return spawnFar(target, this, told);
   });
 }
@@ -68,9 +67,10 @@ function replaceSync(context: ChildContext): void {
   const { spawn } = binding;
   context.replace(binding, 'spawn', (options: SyncOptions) => {
     const target = context.target();
-    if (target === undefined) return spawn.call(binding, options);
+    const here = (given: SyncOptions): unknown => spawn.call(binding, given);
+    if (target === undefined) return runForwarding(options, true, here);
     if (staysHere(context, target, options.file))
-      return runWithFarFiles(followed(options), (given) => spawn.call(binding, given));
+      return runForwarding(followed(options), false, here);
     return runFar(target, options);
   });
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { execSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
-import { PassThrough, Writable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import {
   bindScope,
   type Connection,
@@ -34,6 +35,16 @@ test.after(async () => {
 
 const TEED = `for (let i = 0; i < 3000; i++) console.log('line', i); process.exitCode = 3`;
 const TEED_OUTPUT = Array.from({ length: 3000 }, (_, i) => `line ${i}\n`).join('');
+
+/** A stream that keeps what is written. */
+function held(): Writable & { text(): string } {
+  const chunks: Buffer[] = [];
+  const write = (chunk: Buffer, _encoding: string, done: () => void): void => {
+    chunks.push(chunk);
+    done();
+  };
+  return Object.assign(new Writable({ write }), { text: () => String(Buffer.concat(chunks)) });
+}
 
 /** Waits until `read` gives more than it did, by the expected text; returns what came. */
 async function arrives(read: () => string, from: number, expected: string): Promise<void> {
@@ -222,6 +233,41 @@ test('redirectStdio: each caller gets its own, others nothing', async () => {
     ['a\nlater a\n', 1, 'bb\nlater bb\n', 2],
   );
   await arrives(agent.stdout, from, 'unheard\nlater unheard\n');
+});
+
+test('redirectStdio: children of the far side too, for each caller its own', async () => {
+  const from = agent.stdout().length;
+  const start = (word: string) =>
+    conn.run(async (text: string) => {
+      const { execSync, spawn, spawnSync } = process.getBuiltinModule('node:child_process');
+      const command = `read line; echo "spawned ${text} $line"; echo "error ${text}" >&2`;
+      const child = spawn(command, { shell: true, stdio: 'inherit' });
+      await new Promise((resolve) => child.on('close', resolve));
+      execSync(`echo "blocking ${text}"`, { stdio: 'inherit' });
+      spawnSync('echo', ['by number', text], { stdio: ['ignore', 1, 2] });
+      return execSync(`echo "piped ${text}"`, { encoding: 'utf8' });
+    }, word);
+  const caller = async (word: string) => {
+    const streams = { stdin: Readable.from([`told ${word}\n`]), stdout: held(), stderr: held() };
+    const value = await redirectStdio(conn, () => start(word), streams);
+    return [value, streams.stdout.text(), streams.stderr.text()];
+  };
+  const expected = (word: string) => [
+    `piped ${word}\n`,
+    `spawned ${word} told ${word}\nblocking ${word}\nby number ${word}\n`,
+    `error ${word}\n`,
+  ];
+  assert.deepEqual(await Promise.all(['a', 'b'].map(caller)), ['a', 'b'].map(expected));
+  assert.equal(agent.stdout().slice(from), '');
+});
+
+test('captureStdio: children that run here too', async () => {
+  const { stdout, stderr } = await captureStdio(async () => {
+    const child = spawn('echo out; echo err >&2', { shell: true, stdio: 'inherit' });
+    await once(child, 'close');
+    execSync('echo blocking', { stdio: 'inherit' });
+  });
+  assert.deepEqual([stdout, stderr], ['out\nblocking\n', 'err\n']);
 });
 
 test('a stream that fails is the caller’s matter, and nobody else’s', async () => {

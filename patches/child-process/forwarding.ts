@@ -1,12 +1,10 @@
 /**
- * Far files as the stdio of a child that runs here: it gets pipes, and what goes through them is read from or written to
- * the files as it comes.
+ * Far files, and standard streams of the scope, as the stdio of a child that runs here: it gets pipes, and what goes through
+ * them is read from or written to them as it comes.
  */
-import fs from 'node:fs';
 import net from 'node:net';
 import { finished } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
-import { farDescriptor } from '../../src/base/far-handles.ts';
 import {
   type NativePipe,
   type NativeProcess,
@@ -15,26 +13,18 @@ import {
   newPipe,
   spawnNatively,
 } from './binding.ts';
+import { type Forwarded, forwardedEntries } from './forwarded.ts';
 
 /** A grandchild may hold the pipes for ever. Milliseconds. */
 const LAST_OUTPUT = 1000;
 
-/** A descriptor of its own for the far file that is entry `index` of the child's stdio. */
-interface FarEntry {
-  readonly index: number;
-  readonly descriptor: number;
-}
-
-function farEntries(stdio: readonly NativeStdio[]): FarEntry[] {
-  return stdio.flatMap(({ fd }, index) => {
-    const file = fd === undefined ? undefined : farDescriptor(fd);
-    return file === undefined ? [] : [{ index, descriptor: file.duplicate() }];
-  });
-}
-
-/** Starts the child, if it is given far files. Returns 0 or a negative error number; undefined if there are none. */
-export function spawnWithFarFiles(handle: NativeProcess, spawn: NativeSpawn): number | undefined {
-  const entries = farEntries(spawn.stdio);
+/** Starts the child, if it is given such. Returns 0 or a negative error number; undefined if there are none. */
+export function spawnForwarding(
+  handle: NativeProcess,
+  spawn: NativeSpawn,
+  standards: boolean,
+): number | undefined {
+  const entries = forwardedEntries(spawn.stdio, standards);
   if (entries.length === 0) return undefined;
   const stdio = [...spawn.stdio];
   const pipes = entries.map(({ index }) => {
@@ -45,7 +35,7 @@ export function spawnWithFarFiles(handle: NativeProcess, spawn: NativeSpawn): nu
   const failed = spawnNatively(handle, { ...spawn, stdio });
   if (failed !== 0) {
     for (const pipe of pipes) pipe.close();
-    for (const { descriptor } of entries) fs.closeSync(descriptor);
+    for (const entry of entries) entry.close();
     return failed;
   }
   const flows = entries.map((entry, at) => flow(pipes[at] as NativePipe, entry));
@@ -59,18 +49,20 @@ interface Flow {
   readonly written: Promise<void>;
 }
 
-function flow(handle: NativePipe, { index, descriptor }: FarEntry): Flow {
+function flow(handle: NativePipe, entry: Forwarded): Flow {
+  const { index } = entry;
   const options = { handle, readable: index > 0, writable: index === 0 };
   const socket = new net.Socket(options as net.SocketConstructorOpts);
   // A child that ends early closes its pipes.
   socket.on('error', () => undefined);
   if (index === 0) {
-    fs.createReadStream('', { fd: descriptor })
+    entry
+      .readable()
       .on('error', () => socket.destroy())
       .pipe(socket);
     return { socket, written: Promise.resolve() };
   }
-  const file = fs.createWriteStream('', { fd: descriptor });
+  const file = entry.writable();
   // As for a child that cannot write to its file any more.
   file.on('error', () => socket.destroy());
   const written = new Promise<void>((resolve) => finished(file, () => resolve()));
@@ -103,30 +95,31 @@ interface SyncResult {
 }
 
 /** The blocking form: `run` is Node's own. */
-export function runWithFarFiles<O extends { readonly stdio: readonly NativeStdio[] }>(
+export function runForwarding<O extends { readonly stdio: readonly NativeStdio[] }>(
   options: O,
+  standards: boolean,
   run: (options: O) => unknown,
 ): unknown {
-  const entries = farEntries(options.stdio);
+  const entries = forwardedEntries(options.stdio, standards);
   if (entries.length === 0) return run(options);
   const stdio: SyncStdio[] = [...options.stdio];
   try {
-    for (const { index, descriptor } of entries)
+    for (const { index, content } of entries)
       stdio[index] =
         index === 0
-          ? { type: 'pipe', readable: true, writable: false, input: fs.readFileSync(descriptor) }
+          ? { type: 'pipe', readable: true, writable: false, input: content() }
           : { type: 'pipe', readable: false, writable: true };
     // Output that goes to a file is not limited.
     const result = run({ ...options, stdio, maxBuffer: Number.POSITIVE_INFINITY }) as SyncResult;
-    for (const { index, descriptor } of entries) {
+    for (const { index, put } of entries) {
       const bytes = result.output?.[index];
       if (result.output && bytes) {
-        if (index > 0 && bytes.length > 0) fs.writeSync(descriptor, bytes);
+        if (index > 0 && bytes.length > 0) put(bytes);
         result.output[index] = null;
       }
     }
     return result;
   } finally {
-    for (const { descriptor } of entries) fs.closeSync(descriptor);
+    for (const entry of entries) entry.close();
   }
 }
