@@ -30,8 +30,7 @@ const { values } = parseArgs({
   },
 });
 const given = process.env['SEED'];
-const seeds =
-  given !== undefined ? [Number(given)] : values.small || values.mutant ? SEEDS.slice(0, 1) : SEEDS;
+const seeds = given !== undefined ? [Number(given)] : values.mutant ? SEEDS.slice(0, 1) : SEEDS;
 
 function faults({ replay, resume, disconnects }: Figures): string[] {
   const most = Math.max(replay.near, replay.far);

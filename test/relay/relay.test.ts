@@ -18,7 +18,7 @@ import { cliFile, elsewhere, startAgent, type TestAgent } from '../kit/agent.ts'
 import { suite } from '../kit/suite.ts';
 import { startEcho } from '../proxy/stage.ts';
 
-const test = suite('relay/relay', { limit: 20_000 });
+const test = suite('relay/relay', { limit: 60_000, fileLimit: 180_000 });
 let relay: Relay;
 let agent: TestAgent;
 let conn: Connection;
