@@ -2,61 +2,30 @@
  * A firewall that is real: three network namespaces in a row, A – B – C, where A has no way to C. The agent is on B.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { repository, runProgram, startAgent, type TestAgent } from './kit/agent.ts';
+import { Namespaces } from './kit/namespaces.ts';
 import { suite } from './kit/suite.ts';
 
 const test = suite('firewall', { limit: 30_000 });
 const id = process.pid;
-const [A, B, C] = [`ew${id}a`, `ew${id}b`, `ew${id}c`] as const;
-const undo: (() => void)[] = [];
+const spaces = new Namespaces('f');
+const { A, B, C } = spaces;
 let agent: TestAgent;
 
-const ip = (...args: string[]): void =>
-  void execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] });
-
-/** A – 10.77.1.0/24 – B – 10.77.2.0/24 – C; B forwards nothing, and A knows no way to the second network. */
-function buildNetworks(): void {
-  for (const name of [A, B, C]) {
-    ip('netns', 'add', name);
-    undo.push(() => ip('netns', 'del', name));
-    ip('-n', name, 'link', 'set', 'lo', 'up');
-  }
-  join2(A, '10.77.1.1', B, '10.77.1.2', 'x');
-  join2(B, '10.77.2.2', C, '10.77.2.3', 'y');
-}
-
-function join2(left: string, leftIp: string, right: string, rightIp: string, tag: string): void {
-  const [l, r] = [`v${id}${tag}l`, `v${id}${tag}r`];
-  ip('link', 'add', l, 'netns', left, 'type', 'veth', 'peer', 'name', r, 'netns', right);
-  for (const [space, device, address] of [
-    [left, l, leftIp],
-    [right, r, rightIp],
-  ] as const) {
-    ip('-n', space, 'addr', 'add', `${address}/24`, 'dev', device);
-    ip('-n', space, 'link', 'set', device, 'up');
-  }
-}
-
 test.before(async ({ skip }) => {
-  if (process.getuid?.() !== 0) skip('network namespaces need root');
-  try {
-    buildNetworks();
-  } catch (error) {
-    skip(
-      `network namespaces are not allowed here: ${String((error as { stderr?: unknown }).stderr ?? error).trim()}`,
-    );
-  }
+  const refused = spaces.build();
+  if (refused !== undefined) skip(refused);
   const servers = `
     require('node:http').createServer((q, r) => r.end('the page of C')).listen(8080, '10.77.2.3');
     require('node:net').createServer((s) => s.end('the line of C\\n')).listen(8081, '10.77.2.3', () => console.log('ready'));`;
   const onC = spawn('ip', ['netns', 'exec', C, process.execPath, '-e', servers], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  undo.push(() => onC.kill('SIGKILL'));
+  spaces.undo(() => onC.kill('SIGKILL'));
   await once(onC.stdout, 'data');
   // The agent listens on loopback only; a unix socket is reached from any network namespace of the machine.
   agent = await startAgent({
@@ -67,7 +36,7 @@ test.before(async ({ skip }) => {
 
 test.after(async () => {
   await agent?.stop();
-  for (const step of undo.reverse()) step();
+  spaces.remove();
 });
 
 /** Runs a module on A. */

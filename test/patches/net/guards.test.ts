@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { fork, spawn } from 'node:child_process';
 import dgram from 'node:dgram';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type ConnectionPair, connectPair, withRemote } from '../../../src/index.ts';
+import { repository, runProgram } from '../../kit/agent.ts';
 import { suite } from '../../kit/suite.ts';
 
 const test = suite('patches/net guards');
@@ -93,6 +94,36 @@ test('servers and datagram sockets neither', async () => {
   visitor.on('error', () => undefined).destroy();
   far.server.close();
   far.datagrams.close();
+});
+
+test('a worker of a cluster is told that it cannot share a port of the far side, and goes on', async () => {
+  const script = path.join(repository, 'build', `guards-cluster-${process.pid}.mjs`);
+  const program = `
+    import cluster from 'node:cluster';
+    import net from 'node:net';
+    import { connectPair, withRemote } from 'elsewhere';
+    if (cluster.isPrimary) {
+      cluster.fork().on('message', (told) => console.log(told)).on('exit', (code) => console.log(code));
+    } else {
+      const pair = await connectPair();
+      let told = 'nothing';
+      try {
+        withRemote(pair.near, { stdio: 'local' }, () => net.createServer().listen(0, '127.0.0.1'));
+      } catch (error) {
+        told = error.code + ' ' + error.message;
+      }
+      process.send(told);
+      await pair.near.close();
+      await pair.far.close();
+      process.disconnect();
+    }`;
+  await writeFile(script, program);
+  const { stdout, stderr, code } = await runProgram(process.execPath, [script]);
+  await rm(script);
+  assert.equal(code, 0, stderr);
+  const [told, exit] = stdout.trim().split('\n');
+  assert.match(told ?? '', /^ERR_ELSEWHERE_UNSUPPORTED .*workers of a cluster.*withLocal\(\)/);
+  assert.equal(exit, '0');
 });
 
 test.run();
