@@ -12,6 +12,7 @@ const built = (name) => `build/src/${name}.js`;
 const entries = {
   index: built('index'),
   register: built('register'),
+  program: built('program'),
   cli: built('cli'),
   testing: built('testing'),
   isolated: built('isolated'),

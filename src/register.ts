@@ -1,35 +1,28 @@
 /**
  * The preload: `node --import elsewhere/register app.js` puts the dispatchers in place before the program captures
- * anything; under `elsewhere run` it also makes the far side the scope of the whole program.
+ * anything; under `elsewhere run` it also makes the far side the scope of the whole program. It runs in every process, so
+ * it loads what puts dispatchers in place and nothing else.
  */
+import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { patches } from '../patches/index.ts';
-import { originals } from './base/originals.ts';
-import { RUN_VARIABLE, TLS_PSK_VARIABLE, TRACE_VARIABLE } from './cli/run-environment.ts';
+import { RUN_VARIABLE, TRACE_VARIABLE } from './cli/run-environment.ts';
+import type * as Program from './program.ts';
 import { install, setPatches } from './scope/installer.ts';
-import { programRules } from './scope/program-rules.ts';
-import { enterDefaultScope, type ProgramOptions } from './scope/with-remote.ts';
-import { connectBlocking } from './service/connect.ts';
-import { startTrace } from './service/trace.ts';
+import type { ProgramOptions } from './scope/with-remote.ts';
 
 setPatches(patches);
-if (process.env[TRACE_VARIABLE] === '1') startTrace(print);
+if (process.env[TRACE_VARIABLE] === '1') program().traceProgram();
 const settings = process.env[RUN_VARIABLE];
 const url = process.env['ELSEWHERE_URL'];
 if (settings === undefined || url === undefined) install();
-else enter(url, JSON.parse(settings) as ProgramOptions);
+else program().enterProgram(url, JSON.parse(settings) as ProgramOptions, ownFolder());
 
-function enter(agent: string, options: ProgramOptions): void {
-  const own = dirname(new URL(import.meta.url).pathname);
-  const byToken = process.env[TLS_PSK_VARIABLE] === '1';
-  const connection = connectBlocking(agent, byToken ? { tls: { psk: true } } : {});
-  enterDefaultScope(connection, { ...options, paths: programRules(options.paths ?? {}, own) });
+/** At once: whoever preloads with --require does not wait for promises. */
+function program(): typeof Program {
+  return createRequire(import.meta.url)('./program.js') as typeof Program;
 }
 
-function print(line: string): void {
-  try {
-    originals.fs.writeSync(2, `elsewhere: ${line}\n`);
-  } catch {
-    // Nobody reads it, or not fast enough: the program goes on all the same.
-  }
+function ownFolder(): string {
+  return dirname(new URL(import.meta.url).pathname);
 }
