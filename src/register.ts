@@ -8,14 +8,14 @@ import { dirname } from 'node:path';
 import { patches } from '../patches/index.ts';
 import { RUN_VARIABLE, TRACE_VARIABLE } from './cli/run-environment.ts';
 import type * as Program from './program.ts';
-import { install, setPatches } from './scope/installer.ts';
+import { prepare, setPatches } from './scope/installer.ts';
 import type { ProgramOptions } from './scope/with-remote.ts';
 
 setPatches(patches);
 if (process.env[TRACE_VARIABLE] === '1') program().traceProgram();
 const settings = process.env[RUN_VARIABLE];
 const url = process.env['ELSEWHERE_URL'];
-if (settings === undefined || url === undefined) install();
+if (settings === undefined || url === undefined) prepare();
 else program().enterProgram(url, JSON.parse(settings) as ProgramOptions, ownFolder());
 
 /** At once: whoever preloads with --require does not wait for promises. */

@@ -4,7 +4,6 @@
  */
 import net from 'node:net';
 import { Duplex } from 'node:stream';
-import tls from 'node:tls';
 import { hideActivity, hideDial } from '../../src/base/activity.ts';
 import { ElsewhereError } from '../../src/base/errors.ts';
 import { nodeBinding } from '../../src/base/node-binding.ts';
@@ -124,7 +123,8 @@ function findJSStream(): Internals['JSStream'] {
 /** A TLS socket over a JavaScript stream has a JSStream at its bottom. Slower: it reads all root certificates (24: 17 ms). */
 function jsStreamOfTls(): Internals['JSStream'] {
   const nothing = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
-  const socket = new tls.TLSSocket(nothing);
+  const { TLSSocket } = process.getBuiltinModule('node:tls');
+  const socket = new TLSSocket(nothing);
   socket.on('error', () => undefined);
   const wrap = inside(socket)._handle?._parentWrap as { _handle?: object } | null | undefined;
   const found = wrap?._handle?.constructor;

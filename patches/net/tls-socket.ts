@@ -3,7 +3,6 @@
  * handle before it connects; this gives it a remote one from the start, or exchanges it when the route is known.
  */
 import type net from 'node:net';
-import tls from 'node:tls';
 import { decidedHandle, sameSide, setTlsReader } from './handle.ts';
 import type { Installation } from './installation.ts';
 import { type Internals, inside, type SocketInside } from './internals.ts';
@@ -30,7 +29,8 @@ export function rewrapTls(node: Internals, socket: net.Socket, handle: object): 
 }
 
 export function installTls({ context, node, handles, routes }: Installation): void {
-  const prototype = tls.TLSSocket.prototype as unknown as {
+  const { TLSSocket } = process.getBuiltinModule('node:tls');
+  const prototype = TLSSocket.prototype as unknown as {
     _wrapHandle: WrapHandle;
     _tlsOptions: { pipe?: unknown };
   } & Record<symbol, (handle: object) => void>;

@@ -6,7 +6,7 @@ import nodeChildProcess from 'node:child_process';
 import type nodeDgram from 'node:dgram';
 import type nodeDns from 'node:dns';
 import nodeFs from 'node:fs';
-import nodeHttp from 'node:http';
+import type nodeHttp from 'node:http';
 import type nodeHttps from 'node:https';
 import nodeNet from 'node:net';
 import nodeOs from 'node:os';
@@ -54,7 +54,6 @@ export function connectSocket(options: nodeNet.NetConnectOpts): nodeNet.Socket {
 export const originals: Originals = {
   childProcess: { ...nodeChildProcess },
   fs: { ...nodeFs },
-  http: { ...nodeHttp },
   net: { ...nodeNet },
   os: { ...nodeOs },
   // Loaded by the first who needs them: TLS loads slowly, and we substitute nothing of what these export but by scope.
@@ -63,6 +62,10 @@ export const originals: Originals = {
   },
   get dns() {
     return process.getBuiltinModule('node:dns');
+  },
+  // A copy, or an import, would ask it for all that it has, which brings in fetch and all that is under it.
+  get http() {
+    return process.getBuiltinModule('node:http');
   },
   get https() {
     return process.getBuiltinModule('node:https');

@@ -25,6 +25,8 @@ const KEY = Symbol.for('elsewhere.installed');
 
 let patches: readonly AnyPatch[] = [];
 let ledger: Ledger | undefined;
+/** What waits for the first scope. */
+let deferred: (() => void)[] = [];
 
 /** Tells which patches there are; their order is the order of substitution. Called once, by a composition root. */
 export function setPatches(list: readonly AnyPatch[]): void {
@@ -37,6 +39,12 @@ export function knownPatches(): readonly AnyPatch[] {
 
 /** Substitutes everything that the patches cover. Does nothing when that is done. Half an installation is undone on failure. */
 export function install(): void {
+  prepare();
+  for (const rest of deferred.splice(0)) runLocally(rest);
+}
+
+/** The same but for what is of no use before there is a scope, and loads parts of Node that a program may never need. */
+export function prepare(): void {
   if (ledger !== undefined) return;
   claimProcess();
   const fresh = new Ledger();
@@ -47,6 +55,7 @@ export function install(): void {
     });
   } catch (error) {
     fresh.undo();
+    deferred = [];
     releaseProcess();
     throw error;
   }
@@ -59,6 +68,7 @@ export function uninstall(): void {
   if (ledger === undefined) return;
   ledger.undo();
   ledger = undefined;
+  deferred = [];
   releaseProcess();
   syncBuiltinESMExports();
 }
@@ -124,6 +134,7 @@ function contextOf(patch: AnyPatch, ledger: Ledger): AnyContext {
     locally: runLocally,
     replace: (object, key, value) => ledger.replace(object, key, value),
     redefine: (object, key, descriptor) => ledger.redefine(object, key, descriptor),
+    whenScoped: (rest) => void deferred.push(rest),
     onUninstall: (undo) => ledger.onUninstall(undo),
   };
 }
