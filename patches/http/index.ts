@@ -5,16 +5,10 @@
  * The rest of http needs nothing: it works on sockets. HTTP/2 sends files by itself: see http2-files.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-<<<<<<< HEAD:patches/http/index.ts
-import http from 'node:http';
+import type http from 'node:http';
 import { MARKED_LOCAL, ROUTE } from '../../src/base/route-mark.ts';
 import { type AnyPatch, definePatch, type LocalContext, type ScopeView } from '../../src/patch.ts';
 import { installHttp2Files } from './http2-files.ts';
-=======
-import type http from 'node:http';
-import { MARKED_LOCAL, ROUTE } from '../src/base/route-mark.ts';
-import { type AnyPatch, definePatch, type LocalContext, type ScopeView } from '../src/patch.ts';
->>>>>>> 562a1cd (The preload leaves TLS to the first scope, and brings in nothing of fetch on Node 24 and 26):patches/http.ts
 
 type NoCalls = Record<never, never>;
 type GetName = (this: http.Agent, options?: MarkedOptions) => string;
@@ -24,14 +18,10 @@ type MarkedOptions = { [ROUTE]?: unknown } & Record<string, unknown>;
 const atTop = AsyncLocalStorage.snapshot();
 
 function httpLocal(context: LocalContext<NoCalls>): void {
-<<<<<<< HEAD:patches/http/index.ts
   installHttp2Files(context);
-  const prototype = http.Agent.prototype as unknown as { getName: GetName };
-=======
   // Not imported: that would ask it for all that it has, which brings in fetch and all that is under it.
   const { Agent } = process.getBuiltinModule('node:http');
   const prototype = Agent.prototype as unknown as { getName: GetName };
->>>>>>> 562a1cd (The preload leaves TLS to the first scope, and brings in nothing of fetch on Node 24 and 26):patches/http.ts
   const original = prototype.getName;
   const suffixOf = suffixes(context);
 
