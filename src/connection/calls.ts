@@ -13,6 +13,11 @@ interface Slot {
   readonly packet: number;
 }
 
+/** What a slot can have as its number. */
+export function isId(id: unknown): id is number {
+  return typeof id === 'number' && id >>> 0 === id;
+}
+
 /** Our calls. Ids are slots with a free list, which is faster than a Map; each call gets exactly one answer, so reuse is safe. */
 export class OutgoingCalls {
   #slots: (Slot | undefined)[] = [];
@@ -42,7 +47,7 @@ export class OutgoingCalls {
 
   /** Takes the call out. Throws ERR_ELSEWHERE_PROTOCOL for an id that is not under way. */
   settle(id: unknown): Done {
-    const slot = typeof id === 'number' ? this.#slots[id] : undefined;
+    const slot = isId(id) ? this.#slots[id] : undefined;
     if (slot === undefined)
       throw new ElsewhereError(
         'ERR_ELSEWHERE_PROTOCOL',

@@ -5,7 +5,7 @@
 import { currentContext, runDetached } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import { Op } from '../wire/message.ts';
-import { answer, IncomingCall, OutgoingCalls } from './calls.ts';
+import { answer, IncomingCall, isId, OutgoingCalls } from './calls.ts';
 import type { ByteStream, Done, StreamHandler } from './channel.ts';
 import { currentEpisode, Episode } from './episode.ts';
 import { Lane } from './lane.ts';
@@ -235,8 +235,8 @@ export class Peer implements LaneOwner {
       running = new Map();
       this.#running.set(lane, running);
     }
-    if (typeof id !== 'number' || running.has(id))
-      throw protocolError('a call with an id that is in use');
+    if (!isId(id) || running.has(id))
+      throw protocolError('a call with an id that is none, or in use');
     if (this.#stopping) return this.#reply(lane, Op.THROW, id, notExecuted(method));
     const call = new IncomingCall(id, lane, this.#begin(lane));
     let result: unknown;

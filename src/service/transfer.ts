@@ -1,33 +1,45 @@
 /**
- * Files and folders to and from the far side: streamed, verified by SHA-256, put in place under their name only when they
- * are whole. The functions named "far" are sent as source and run there. Classic mode.
+ * Files and folders to and from the far side. The functions named "far" are sent as source and run there. Classic mode.
  */
-import { createHash, randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { runDetached } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import { originals } from '../base/originals.ts';
 import type { Connection } from './connection.ts';
-
-type Fs = typeof originals.fs;
+import { type FileResult, type Fs, farFs, fetchFile, sendFile } from './transfer-file.ts';
 
 export interface TransferOptions {
   /** Whether a file or folder is taken; its path is relative to the root of the transfer, with `/`. */
   readonly filter?: (path: string) => boolean;
-  /** Told after each file: the bytes so far, and its relative path ('' where the root is a file). */
-  readonly onProgress?: (bytes: number, path: string) => void;
+  /**
+   * Told of bytes as they come: those so far (or there already), the relative path of their file ('' where the root is
+   * one), and how many there are in all.
+   */
+  readonly onProgress?: (bytes: number, path: string, total: number) => void;
+  /**
+   * What has come of a file when it fails, or this process ends, is kept beside it as `NAME.part`, and the next time gone
+   * on with, once its bytes are proven to be the beginning of the file. Files that are there already are not sent
+   * again. Default false.
+   */
+  readonly resume?: boolean;
   readonly signal?: AbortSignal;
 }
 
 export interface TransferStats {
   readonly files: number;
   readonly bytes: number;
+  /** Those of the bytes that were there already, by `resume`. */
+  readonly resumed: number;
 }
 
-/** [relative path, kind, mode, what a link points to] */
-type Entry = readonly [path: string, kind: 'file' | 'folder' | 'link', mode: number, to: string];
+/** [relative path, kind, mode, what a link points to, bytes of a file] */
+type Entry = readonly [
+  path: string,
+  kind: 'file' | 'folder' | 'link',
+  mode: number,
+  to: string,
+  bytes: number,
+];
 
 /** Copies a file or a folder of this machine to the far side. Rejects with what failed; files before it are complete. */
 export function upload(
@@ -41,16 +53,8 @@ export function upload(
     const far = farFs(conn);
     return transfer(entries, options, {
       folder: (path) => conn.run(farFolder, far, join(remote, path)),
-      link: (path, to) => conn.run(farLink, far, join(remote, path), to),
-      file: async (path, mode) => {
-        const digest = createHash('sha256');
-        const stream = originals.fs.createReadStream(join(local, path), { highWaterMark: 65_536 });
-        stream.on('data', (chunk) => digest.update(chunk));
-        // Listening alone would set it going.
-        stream.pause();
-        const expected = (): string => digest.digest('hex');
-        return conn.run(farReceive, far, join(remote, path), mode, stream, expected);
-      },
+      link: (path, to) => conn.run(makeLink, far, join(remote, path), to),
+      file: (job) => sendFile({ ...job, conn, ...ends(job.path, local, remote) }),
     });
   });
 }
@@ -71,70 +75,77 @@ export function download(
     )) as readonly Entry[];
     const entries = chosen(found, options);
     for (const [path] of entries) refuseOutside(path);
-    const { promises: fs } = originals.fs;
     return transfer(entries, options, {
-      folder: async (path) => void (await fs.mkdir(join(local, path), { recursive: true })),
-      link: (path, to) => fs.symlink(to, join(local, path)),
-      file: (path, mode) => receive(conn, join(remote, path), join(local, path), mode),
+      folder: async (path) => {
+        await refuseLinks(local, `${path}/`);
+        await originals.fs.promises.mkdir(join(local, path), { recursive: true });
+      },
+      link: async (path, to) => makeLink(originals.fs, join(local, path), to),
+      file: async (job) => {
+        await refuseLinks(local, job.path);
+        return fetchFile({ ...job, conn, ...ends(job.path, remote, local) });
+      },
     });
   });
+}
+
+interface Job {
+  readonly path: string;
+  readonly mode: number;
+  readonly resume: boolean;
+  progress(bytes: number): void;
 }
 
 interface Steps {
   folder(path: string): Promise<unknown>;
   link(path: string, to: string): Promise<unknown>;
-  /** Resolves with the number of bytes. */
-  file(path: string, mode: number): Promise<number>;
+  file(job: Job): Promise<FileResult>;
+}
+
+function ends(path: string, from: string, to: string): { from: string; to: string } {
+  return { from: join(from, path), to: join(to, path) };
 }
 
 /** Links last: nothing is ever written through one. */
 async function transfer(
   entries: readonly Entry[],
-  { onProgress, signal }: TransferOptions,
+  { onProgress, resume = false, signal }: TransferOptions,
   steps: Steps,
 ): Promise<TransferStats> {
-  let files = 0;
-  let bytes = 0;
+  const total = entries.reduce((sum, [, , , , bytes]) => sum + bytes, 0);
+  let [files, bytes, resumed, shown] = [0, 0, 0, 0];
   for (const [path, kind, mode] of entries) {
     signal?.throwIfAborted();
     if (kind === 'folder') await steps.folder(path);
     if (kind !== 'file') continue;
-    bytes += await steps.file(path, mode);
+    const progress = (more: number): void => {
+      shown += more;
+      onProgress?.(shown, path, total);
+    };
+    const done = await steps.file({ path, mode, resume, progress });
     files++;
-    onProgress?.(bytes, path);
+    bytes += done.bytes;
+    resumed += done.resumed;
   }
   for (const [path, kind, , to] of entries) if (kind === 'link') await steps.link(path, to);
-  return { files, bytes };
+  return { files, bytes, resumed };
 }
 
-async function receive(conn: Connection, from: string, to: string, mode: number): Promise<number> {
-  const { fs } = originals;
-  const { stream, digest } = (await conn.run(farSend, farFs(conn), from)) as unknown as {
-    stream: Readable;
-    digest: () => Promise<string>;
-  };
-  const hash = createHash('sha256');
-  let bytes = 0;
-  const part = `${to}.${randomBytes(4).toString('hex')}.part`;
-  try {
-    await pipeline(
-      stream,
-      async function* (source: AsyncIterable<Buffer>) {
-        for await (const chunk of source) {
-          hash.update(chunk);
-          bytes += chunk.length;
-          yield chunk;
-        }
-      },
-      fs.createWriteStream(part, { mode, flags: 'wx' }),
-    );
-    if ((await digest()) !== hash.digest('hex')) throw damaged(from);
-    await fs.promises.rename(part, to);
-  } catch (error) {
-    await fs.promises.rm(part, { force: true });
-    throw error;
+/** Nothing is written through a link that is there already, perhaps from an earlier transfer. */
+async function refuseLinks(root: string, path: string): Promise<void> {
+  const names = path
+    .split('/')
+    .slice(0, -1)
+    .filter((name) => name !== '');
+  for (let i = 1; i <= names.length; i++) {
+    const folder = join(root, ...names.slice(0, i));
+    const stat = await originals.fs.promises.lstat(folder).catch(() => undefined);
+    if (stat?.isSymbolicLink())
+      throw new ElsewhereError(
+        'ERR_ELSEWHERE_DENIED',
+        `${folder} is a symbolic link here: nothing is written through it`,
+      );
   }
-  return bytes;
 }
 
 function chosen(entries: readonly Entry[], { filter }: TransferOptions): readonly Entry[] {
@@ -157,28 +168,16 @@ function refuseOutside(path: string): void {
     );
 }
 
-function damaged(path: string): ElsewhereError {
-  return new ElsewhereError(
-    'ERR_ELSEWHERE_PROTOCOL',
-    `${path} arrived damaged (its SHA-256 differs): it was not kept`,
-  );
-}
-
-/** The far side's own module: a path that goes home arrives there as what it leads to. */
-function farFs(conn: Connection): Fs {
-  return conn.modules.fs as unknown as Fs;
-}
-
 /** A folder before what is in it. Also sent to the far side, so it uses nothing but its arguments. */
 async function listTree(fs: Fs, root: string): Promise<Entry[]> {
   const entries: Entry[] = [];
   const visit = async (path: string): Promise<void> => {
     const full = `${root}${path && '/'}${path}`;
     const stat = await fs.promises[path === '' ? 'stat' : 'lstat'](full);
-    if (stat.isSymbolicLink()) entries.push([path, 'link', 0, await fs.promises.readlink(full)]);
-    else if (stat.isFile()) entries.push([path, 'file', stat.mode & 0o777, '']);
+    if (stat.isSymbolicLink()) entries.push([path, 'link', 0, await fs.promises.readlink(full), 0]);
+    else if (stat.isFile()) entries.push([path, 'file', stat.mode & 0o777, '', stat.size]);
     else if (stat.isDirectory()) {
-      entries.push([path, 'folder', stat.mode & 0o777, '']);
+      entries.push([path, 'folder', stat.mode & 0o777, '', 0]);
       for (const name of await fs.promises.readdir(full))
         await visit(`${path}${path && '/'}${name}`);
     }
@@ -195,46 +194,15 @@ function farFolder(fs: Fs, path: string): void {
   fs.mkdirSync(path, { recursive: true });
 }
 
-function farLink(fs: Fs, path: string, to: string): void {
-  fs.symlinkSync(to, path);
-}
-
-function farSend(fs: Fs, path: string): unknown {
-  const hash = (require('node:crypto') as typeof import('node:crypto')).createHash('sha256');
-  const stream = fs.createReadStream(path, { highWaterMark: 65536 });
-  stream.on('data', (chunk) => hash.update(chunk));
-  stream.pause();
-  return { stream, digest: () => hash.digest('hex') };
-}
-
-async function farReceive(
-  fs: Fs,
-  path: string,
-  mode: number,
-  source: Readable,
-  expected: () => unknown,
-): Promise<number> {
-  const crypto = require('node:crypto') as typeof import('node:crypto');
-  const hash = crypto.createHash('sha256');
-  const part = `${path}.${crypto.randomBytes(4).toString('hex')}.part`;
-  const file = await fs.promises.open(part, 'wx', mode);
-  let bytes = 0;
+/** One that is there already and leads to the same place will do. Also sent to the far side. */
+function makeLink(fs: Fs, path: string, to: string): void {
   try {
-    for await (const chunk of source) {
-      hash.update(chunk);
-      bytes += chunk.length;
-      await file.writeFile(chunk);
-    }
-    await file.close();
-    if ((await expected()) !== hash.digest('hex'))
-      throw new Error(`${path} arrived damaged (its SHA-256 differs): it was not kept`);
-    await fs.promises.rename(part, path);
+    fs.symlinkSync(to, path);
   } catch (error) {
-    await file.close().catch(() => undefined);
-    await fs.promises.rm(part, { force: true });
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const stat = fs.lstatSync(path);
+    if (!stat.isSymbolicLink() || fs.readlinkSync(path) !== to) throw error;
   }
-  return bytes;
 }
 
 /**

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { elsewhere, startAgent, type TestAgent } from '../kit/agent.ts';
 import { suite } from '../kit/suite.ts';
@@ -54,6 +56,37 @@ test('cp: there and back', async () => {
   assert.equal(readFileSync(`${file}-again`, 'utf8'), 'text');
   assert.equal((await elsewhere(['cp', '--on', agent.url, 'a', 'b'])).code, 2);
 });
+
+const size = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+
+for (const way of ['up', 'down'] as const)
+  test(`cp --resume: 64 MB ${way}, killed in the middle, go on where they were`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'elsewhere-cp-'));
+    const [here, there] = [join(folder, 'large'), join(agent.folder, `large-${way}`)];
+    const bytes = randomBytes(64 << 20);
+    const [source, target] = way === 'up' ? [here, there] : [there, here];
+    writeFileSync(source, bytes);
+    const paths = way === 'up' ? [here, `:${there}`] : [`:${there}`, here];
+    const line = ['cp', '--resume', '--on', agent.url, ...paths];
+    const cut = await elsewhere(line, {
+      onStart: (child) => {
+        const look = setInterval(() => {
+          if (size(`${target}.part`) > 4 << 20) child.kill('SIGKILL');
+        }, 1);
+        child.once('exit', () => clearInterval(look));
+      },
+    });
+    assert.equal(cut.signal, 'SIGKILL');
+    assert.equal(size(target), 0);
+    const again = await elsewhere(line);
+    assert.equal(again.code, 0, again.stderr);
+    const kept = Number(/of which (\d+) were there already/.exec(again.stderr)?.[1]);
+    assert.ok(kept >= 4 << 20 && kept < 64 << 20, again.stderr);
+    assert.ok(readFileSync(target).equals(bytes));
+    assert.equal(size(`${target}.part`), 0);
+    rmSync(folder, { recursive: true });
+    rmSync(there);
+  });
 
 test('--tls-psk: TLS by the token alone, for every command and the program of run', async () => {
   const secured = await startAgent({ listen: 'wss://127.0.0.1:0', args: ['--tls-psk'] });

@@ -7,6 +7,7 @@ import { DO, Operation, RELEASE } from '../../src/objects/operation.ts';
 import { ObjectSession } from '../../src/objects/session.ts';
 import { serveService } from '../../src/service/service.ts';
 import { connectedPeers } from '../connection/peers.ts';
+import { assertIntact, intrinsics } from '../kit/intact.ts';
 import { suite } from '../kit/suite.ts';
 
 const test = suite('objects/attacks');
@@ -151,18 +152,6 @@ const ROWS: readonly Row[] = [
   ['params that are no list', 'root', ['add'], Operation.CALL, { length: 2 }, TypeError],
 ];
 
-/** Own keys of what could be poisoned, with their values. */
-function intrinsics(): unknown[] {
-  return [Object, Function, Array, Map, Set, Promise, Error].flatMap((builtin) =>
-    [builtin, builtin.prototype as object].flatMap((object) =>
-      Reflect.ownKeys(object).map((key) => [
-        key,
-        Object.getOwnPropertyDescriptor(object, key)?.value,
-      ]),
-    ),
-  );
-}
-
 test(`${ROWS.length} attacks are refused, each in its way`, async () => {
   const { ask } = newVictim();
   const before = intrinsics();
@@ -172,9 +161,7 @@ test(`${ROWS.length} attacks are refused, each in its way`, async () => {
     assert.ok(performance.now() - start < 200, `${what} took too long`);
   }
   assert.equal(touched, 0, 'nothing of the service ran');
-  const after = intrinsics();
-  assert.equal(after.length, before.length);
-  for (const [i, pair] of after.entries()) assert.deepEqual(pair, before[i]);
+  assertIntact(before);
   assert.equal(await ask('root', ['add'], Operation.CALL, [1, 2]), 3, 'and it still serves');
 });
 

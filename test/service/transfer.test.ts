@@ -57,8 +57,13 @@ test('a folder up and down again is the same', async () => {
   const up = await upload(conn, join(folder, 'tree'), join(agent.folder, 'up'), {
     onProgress: (bytes) => told.push(bytes),
   });
-  assert.deepEqual(up, { files: 3, bytes: 5_000_004 });
+  assert.deepEqual(up, { files: 3, bytes: 5_000_004, resumed: 0 });
   assert.equal(told.at(-1), 5_000_004);
+  assert.ok(told.length > 20, 'told while a file is on its way');
+  assert.deepEqual(
+    told,
+    [...told].sort((a, b) => a - b),
+  );
   const there = join(agent.folder, 'up');
   assert.equal(statSync(join(there, 'sub', 'übung.sh')).mode & 0o777, 0o750);
   assert.equal(readlinkSync(join(there, 'link')), 'sub/übung.sh');
@@ -83,7 +88,7 @@ test('a single file', async () => {
 test('names of a hostile far side never lead out of the folder', async () => {
   for (const name of ['../x', '/etc/x', 'a/../../x', '..', 'a//b', 'a\0b']) {
     const hostile = {
-      run: async () => [[name, 'file', 0o600, '']],
+      run: async () => [[name, 'file', 0o600, '', 1]],
       modules: {},
     } as unknown as Connection;
     await assert.rejects(download(hostile, 'x', join(folder, 'target')), {
@@ -91,6 +96,48 @@ test('names of a hostile far side never lead out of the folder', async () => {
     });
   }
   assert.equal(existsSync(join(folder, 'target')), false);
+});
+
+test('D7 nothing is written through a link that an earlier transfer has left', async () => {
+  const outside = join(folder, 'outside');
+  const target = join(folder, 'linked');
+  mkdirSync(outside);
+  const sends = (...entries: unknown[]): Connection =>
+    ({ run: async () => entries, modules: {} }) as unknown as Connection;
+  const root = ['', 'folder', 0o755, '', 0];
+  await download(sends(root, ['a', 'link', 0, outside, 0]), 'x', target);
+  const inside = [root, ['a', 'folder', 0o755, '', 0], ['a/x', 'file', 0o600, '', 1]];
+  await assert.rejects(download(sends(...inside), 'x', target), { code: 'ERR_ELSEWHERE_DENIED' });
+  await assert.rejects(download(sends(root, inside[2]), 'x', target), {
+    code: 'ERR_ELSEWHERE_DENIED',
+  });
+  assert.deepEqual(readdirSync(outside), []);
+});
+
+test('resume: a part goes on behind what is proven to be the beginning; what is whole is not sent again', async () => {
+  const bytes = randomBytes(3_000_000);
+  const [here, away] = [join(folder, 'resumed'), join(agent.folder, 'resumed')];
+  writeFileSync(here, bytes);
+  for (const [part, resumed] of [
+    [bytes.subarray(0, 1_000_000), 1_000_000],
+    [Buffer.alloc(1_000_000), 0],
+    [Buffer.concat([bytes, bytes]), 0],
+  ] as const) {
+    rmSync(away, { force: true });
+    writeFileSync(`${away}.part`, part);
+    const up = await upload(conn, here, away, { resume: true });
+    assert.deepEqual(up, { files: 1, bytes: 3_000_000, resumed });
+    assert.ok(readFileSync(away).equals(bytes));
+    const back = `${here}-back`;
+    rmSync(back, { force: true });
+    writeFileSync(`${back}.part`, part);
+    const down = await download(conn, away, back, { resume: true });
+    assert.deepEqual(down, { files: 1, bytes: 3_000_000, resumed });
+    assert.ok(readFileSync(back).equals(bytes));
+    assert.equal(existsSync(`${back}.part`) || existsSync(`${away}.part`), false);
+  }
+  assert.equal((await upload(conn, here, away, { resume: true })).resumed, 3_000_000);
+  assert.equal((await download(conn, away, here, { resume: true })).resumed, 3_000_000);
 });
 
 test('a package is uploaded and imported', async () => {
