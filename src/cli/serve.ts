@@ -2,6 +2,7 @@
 import { setLog } from '../base/log.ts';
 import { originals } from '../base/originals.ts';
 import { packageVersion } from '../base/version.ts';
+import { register } from '../registry/client.ts';
 import { type ServeOptions, type Server, serveWith } from '../service/serve.ts';
 import type { PipePair } from '../transport/pipe.ts';
 import { type OptionTable, optional, type ParsedLine, parseLine, strings } from './args.ts';
@@ -31,6 +32,8 @@ const OPTIONS: OptionTable = {
   insecure: { type: 'boolean' },
   stdio: { type: 'boolean' },
   once: { type: 'boolean' },
+  register: { type: 'string' },
+  registry: { type: 'string' },
   isolate: { type: 'boolean' },
   grace: { type: 'string' },
   json: { type: 'boolean' },
@@ -66,6 +69,7 @@ const HELP = `elsewhere serve: lets authenticated clients use this machine's fil
   --stdio            links come over standard input and output, for exec: URLs; what it runs prints to standard error
   --isolate          each client has a process of its own: one that breaks down or blocks harms nobody else
   --once             end after the first client has gone
+  --register NAME    clients find this agent as elsewhere:NAME, by the registry of --registry URL (ELSEWHERE_REGISTRY)
   --json             print one JSON line instead of the bare URL
 
 The URL is printed to stdout, everything else to stderr. SIGINT and SIGTERM end it
@@ -94,6 +98,7 @@ export const serveCommand: Command = {
       ...tlsOf(values),
       ...graceOf(optional(values['grace'])),
     });
+    await registered(server, values);
     // Before the URL is known to anybody: who reads it may already send a signal.
     const ended = untilEnd(server, pipes);
     if (pipes !== undefined) return ended;
@@ -101,6 +106,19 @@ export const serveCommand: Command = {
     return ended;
   },
 };
+
+async function registered(server: Server, values: ParsedLine['values']): Promise<void> {
+  const [name, registry] = [optional(values['register']), optional(values['registry'])];
+  if (name === undefined && registry !== undefined)
+    throw new UsageError('--registry is for --register NAME');
+  if (name === undefined) return;
+  try {
+    await register(server, { name, ...(registry === undefined ? {} : { registry }) });
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
 
 /** Who else may come in, and how many. */
 function admission(
