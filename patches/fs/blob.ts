@@ -56,20 +56,20 @@ function notReadable(cause?: unknown): DOMException {
 /** The same object; `check` comes before all that gives out its content. Combined into another blob it is a copy. */
 function fileBacked(blob: Blob, check: () => Promise<void>): Blob {
   const plain = Blob.prototype as Blob & { bytes?(): Promise<Uint8Array> };
-  const { slice, stream } = plain;
+  const { arrayBuffer, slice, stream } = plain;
+  // Asked once: Node's own ways to the content go through each other.
+  const whole = async (): Promise<ArrayBuffer> => {
+    await check();
+    return arrayBuffer.call(blob);
+  };
   const members: Record<PropertyKey, unknown> = {
     slice: (...range: Parameters<Blob['slice']>) =>
       fileBacked(Reflect.apply(slice, blob, range), check),
     stream: () => checkedStream(Reflect.apply(stream, blob, []), check),
+    arrayBuffer: whole,
+    text: async () => new TextDecoder().decode(await whole()),
   };
-  for (const name of ['arrayBuffer', 'bytes', 'text'] as const) {
-    const read = plain[name] as ((this: Blob) => Promise<unknown>) | undefined;
-    if (read !== undefined)
-      members[name] = async () => {
-        await check();
-        return read.call(blob);
-      };
-  }
+  if (plain.bytes !== undefined) members['bytes'] = async () => new Uint8Array(await whole());
   const clone = Object.getOwnPropertySymbols(plain).find(
     ({ description }) => description === 'messaging_clone_symbol',
   );

@@ -3,7 +3,7 @@
  * anything in their place, go step by step through Node's own code; so do copies that failed, for Node's own error.
  */
 import fs from 'node:fs';
-import { isElsewhereError } from '../../src/base/errors.ts';
+import { ElsewhereError, isElsewhereError } from '../../src/base/errors.ts';
 import type { CopyOptions, FsContext } from './api.ts';
 import { blocking, promised, withCallback } from './dispatch.ts';
 import { hasCode } from './errors.ts';
@@ -17,55 +17,94 @@ import { ask, type Task } from './work.ts';
 export function replaceCopying(context: FsContext): void {
   const taskOf = (args: readonly unknown[]): Task | undefined =>
     context.target() === undefined ? undefined : copyTask(context, args);
-  const inSteps = (args: unknown[]): unknown[] =>
-    context.target() === undefined ? args : withFilter(context, args);
-  replaceFunction(context, fs, 'cpSync', (original) => blockingCopy(original, taskOf, inSteps));
-  replaceFunction(context, fs, 'cp', (original) => copyWithCallback(original, taskOf, inSteps));
-  replaceFunction(context, fs.promises, 'cp', (original) =>
-    promisedCopy(original, taskOf, inSteps),
+  stepsAreEarly ??= STEPS.some((name) => loadedModules().includes(name));
+  const steps: Steps = {
+    refusal: (args) => refusal(context, args),
+    args: (args) => (context.target() === undefined ? args : withFilter(context, args)),
+  };
+  replaceFunction(context, fs, 'cpSync', (original) => blockingCopy(original, taskOf, steps));
+  replaceFunction(context, fs, 'cp', (original) => copyWithCallback(original, taskOf, steps));
+  replaceFunction(context, fs.promises, 'cp', (original) => promisedCopy(original, taskOf, steps));
+}
+
+/** How Node's own code takes a copy step by step. */
+interface Steps {
+  /** Why it must not. */
+  refusal(args: readonly unknown[]): ElsewhereError | undefined;
+  /** What it is called with. */
+  args(args: unknown[]): unknown[];
+}
+
+/** Node loads this code at the first copy, and it keeps the `opendir` that it finds then. */
+const STEPS = ['NativeModule internal/fs/cp/cp', 'NativeModule internal/fs/cp/cp-sync'];
+let stepsAreEarly: boolean | undefined;
+
+function loadedModules(): readonly string[] {
+  return (process as { moduleLoadList?: readonly string[] }).moduleLoadList ?? [];
+}
+
+function refusal(
+  context: FsContext,
+  [from, , options]: readonly unknown[],
+): ElsewhereError | undefined {
+  const { recursive } = (options ?? {}) as { recursive?: unknown };
+  if (stepsAreEarly !== true || recursive !== true || context.target() === undefined)
+    return undefined;
+  if (sideOf(context, from) === undefined) return undefined;
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_UNSUPPORTED',
+    'fs.cp was used before elsewhere was installed, and would now list local folders for a copy in steps (with a filter, or to the other machine): load elsewhere first (--import elsewhere/register), or copy the tree without a filter',
   );
 }
 
-type InSteps = (args: unknown[]) => unknown[];
 type TaskOf = (args: readonly unknown[]) => Task | undefined;
 
-function blockingCopy(original: PublicFunction, taskOf: TaskOf, inSteps: InSteps): PublicFunction {
+function blockingCopy(original: PublicFunction, taskOf: TaskOf, steps: Steps): PublicFunction {
   return function replacement(this: unknown, ...args: unknown[]): unknown {
     const task = taskOf(args);
-    if (task === undefined) return original.apply(this, inSteps(args));
+    const refused = steps.refusal(args);
+    if (task === undefined) {
+      if (refused !== undefined) throw refused;
+      return original.apply(this, steps.args(args));
+    }
     try {
       return blocking(task, replacement);
     } catch (error) {
-      if (isFinal(error)) throw error;
+      if (isFinal(error) || refused !== undefined) throw error;
       return original.apply(this, args);
     }
   };
 }
 
-function copyWithCallback(
-  original: PublicFunction,
-  taskOf: TaskOf,
-  inSteps: InSteps,
-): PublicFunction {
+function copyWithCallback(original: PublicFunction, taskOf: TaskOf, steps: Steps): PublicFunction {
   return function (this: unknown, ...args: unknown[]): unknown {
     const callback = args.at(-1);
     const task = typeof callback === 'function' ? taskOf(args.slice(0, -1)) : undefined;
-    if (task === undefined) return original.apply(this, inSteps(args));
+    const refused = steps.refusal(args);
+    if (task === undefined) {
+      if (refused === undefined || typeof callback !== 'function')
+        return original.apply(this, steps.args(args));
+      return process.nextTick(callback, refused);
+    }
     withCallback(task, (error) => {
       if (error === undefined) (callback as PublicFunction)(null, undefined);
-      else if (isFinal(error)) (callback as PublicFunction)(error);
+      else if (isFinal(error) || refused !== undefined) (callback as PublicFunction)(error);
       else original.apply(this, args);
     });
     return undefined;
   };
 }
 
-function promisedCopy(original: PublicFunction, taskOf: TaskOf, inSteps: InSteps): PublicFunction {
+function promisedCopy(original: PublicFunction, taskOf: TaskOf, steps: Steps): PublicFunction {
   return function (this: unknown, ...args: unknown[]): unknown {
     const task = taskOf(args);
-    if (task === undefined) return original.apply(this, inSteps(args));
+    const refused = steps.refusal(args);
+    if (task === undefined) {
+      if (refused !== undefined) return Promise.reject(refused);
+      return original.apply(this, steps.args(args));
+    }
     return promised(task).catch((error) => {
-      if (isFinal(error)) throw error;
+      if (isFinal(error) || refused !== undefined) throw error;
       return original.apply(this, args);
     });
   };

@@ -92,3 +92,17 @@ export function fillContext(context: object, error: unknown): boolean {
   Object.assign(context, { errno, syscall });
   return true;
 }
+
+/** The same error with its paths, also those in the middle of its message, as the caller wrote them. */
+export function asWritten(
+  error: unknown,
+  ...paths: readonly { readonly prefix: string }[]
+): unknown {
+  if (!(error instanceof Error)) return error;
+  const texts = error as unknown as Record<string, unknown>;
+  for (const key of ['message', 'path', 'dest'])
+    for (const { prefix } of paths)
+      if (prefix !== '' && typeof texts[key] === 'string')
+        texts[key] = texts[key].replaceAll(prefix, '');
+  return error;
+}

@@ -7,7 +7,7 @@ import type { CopyOptions, FsContext } from './api.ts';
 import type { FsBinding } from './binding.ts';
 import { creationMode } from './creation.ts';
 import { withCallback } from './dispatch.ts';
-import { systemError } from './errors.ts';
+import { asWritten, systemError } from './errors.ts';
 import { flagNumber, toWireFlags } from './flags.ts';
 import { isLoading } from './loader.ts';
 import { noteChange } from './open-ahead.ts';
@@ -140,18 +140,19 @@ function copyTask(
   noteChange(target);
   return {
     target,
-    shown: { syscall: 'cp', path: from, dest: to },
+    // The error names what failed, which is one of the two or something below it.
+    shown: { syscall: 'cp', ownPath: true },
     work: copyWork(source, destination, rest),
   };
 }
 
-function copyWork(
+function* copyWork(
   source: RemotePath | undefined,
   destination: RemotePath | undefined,
   rest: readonly unknown[],
 ): Work {
   if (source === undefined || destination === undefined)
-    return failing(systemError({ code: 'EXDEV', syscall: 'cp' }));
+    throw systemError({ code: 'EXDEV', syscall: 'cp' });
   const [force, dereference, errorOnExist, verbatimSymlinks, preserveTimestamps, mode] = rest;
   const options: CopyOptions = {
     recursive: true,
@@ -162,5 +163,9 @@ function copyWork(
     preserveTimestamps: preserveTimestamps === true,
     mode: typeof mode === 'number' ? mode : 0,
   };
-  return ask('copyTree', source.path, destination.path, options);
+  try {
+    return yield* ask('copyTree', source.path, destination.path, options);
+  } catch (error) {
+    throw asWritten(error, source, destination);
+  }
 }

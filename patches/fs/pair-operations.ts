@@ -4,7 +4,7 @@ import { NEVER, REQUEST_INDEX } from './binding.ts';
 import { copyAcross } from './copy-across.ts';
 import { stepAcross } from './copy-steps.ts';
 import type { Call, Operation } from './dispatch.ts';
-import { systemError } from './errors.ts';
+import { asWritten, systemError } from './errors.ts';
 import { isSmallMode, smallMode } from './flags.ts';
 import { isLoading } from './loader.ts';
 import { noteChange } from './open-ahead.ts';
@@ -104,16 +104,6 @@ function* copyStep(
   try {
     return yield* ask('copyStep', name, from.path, to.path, options);
   } catch (error) {
-    if (error instanceof Error) asWritten(error, [from.prefix, to.prefix]);
-    throw error;
+    throw asWritten(error, from, to);
   }
-}
-
-/** The error names paths, also in the middle of its message: as the caller wrote them. */
-function asWritten(error: Error, prefixes: readonly string[]): void {
-  const texts = error as unknown as Record<string, unknown>;
-  for (const key of ['message', 'path', 'dest'])
-    for (const prefix of prefixes)
-      if (prefix !== '' && typeof texts[key] === 'string')
-        texts[key] = texts[key].replaceAll(prefix, '');
 }

@@ -93,6 +93,15 @@ test('a blob of a file: every way to its content, until the file changes', () =>
     return [before, after];
   }));
 
+test('what a blob was asked for before its file changed is answered', () =>
+  twice.same(async () => {
+    fs.writeFileSync('f', '');
+    const blob = await fs.openAsBlob('f');
+    const asked = blob.text();
+    fs.writeFileSync('f', 'other');
+    return [await asked, await blob.text().catch(({ name }) => name)];
+  }));
+
 test('a signal that is aborted in the turn after the call stops readFile of a handle', () =>
   twice.same(async () => {
     fs.writeFileSync('f', 'content '.repeat(2000));
