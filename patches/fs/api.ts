@@ -99,8 +99,11 @@ export interface FsApi {
   readdir(path: WirePath, withTypes: boolean): Names;
   /** Names are relative to `path`. Node's blocking form follows links where its others do not, so it is told apart. */
   readdirRecursive(path: WirePath, withTypes: boolean, blocking: boolean): Names;
-  /** Names as Node's own glob gives them, relative to `root` unless the pattern is absolute. */
-  glob(patterns: readonly string[], root: string): Uint8Array;
+  /**
+   * Names as Node's own glob gives them, relative to `root` unless the pattern is absolute. With types each entry is its
+   * name and the directory that it is in.
+   */
+  glob(patterns: readonly string[], root: string, options: GlobOptions): Names;
   opendir(path: WirePath, recursive: boolean): DirectoryPage;
   readDirectory(id: number): DirectoryPage;
   closeDirectory(id: number): void;
@@ -134,6 +137,12 @@ export interface FsApi {
     to: WirePath,
     options: readonly (boolean | number)[],
   ): void;
+}
+
+export interface GlobOptions {
+  readonly withTypes: boolean;
+  /** Patterns too. */
+  readonly exclude: readonly string[];
 }
 
 /** Signals of a watched file: an event, or the error code that ends it. Names are bytes, absent where the system has none. */

@@ -7,7 +7,7 @@ import { nodeBinding } from '../../src/base/node-binding.ts';
 import { type DirectoryPage, type FsApi, type Names, SMALL, type WirePath } from './api.ts';
 import type { Held } from './remote-files.ts';
 import type { Choose } from './remote-io.ts';
-import { type Handlers, pathLike, wireEntries } from './remote-values.ts';
+import { entryType, type Handlers, pathLike, wireEntries } from './remote-values.ts';
 import { encodeNames } from './values.ts';
 
 type Trees = Pick<
@@ -45,17 +45,17 @@ export function treeHandlers(choose: Choose): Handlers<Trees> {
         blocking,
       );
     },
-    glob(patterns, root) {
+    glob(patterns, root, { withTypes, exclude }) {
       const { glob, globSync } = fs as unknown as GlobApi;
       if (globSync === undefined || glob === undefined) throw noGlob();
-      const names = (list: readonly string[]): Uint8Array =>
-        encodeNames(list.map((name) => Buffer.from(name)));
+      // Older Nodes know no patterns here.
+      const given = { cwd: root, withFileTypes: withTypes, ...(exclude.length > 0 && { exclude }) };
       return choose(
-        () => names(globSync(patterns, { cwd: root })),
+        () => globbed(globSync(patterns, given)),
         async () =>
-          names(
+          globbed(
             await new Promise((resolve, reject) =>
-              glob(patterns, { cwd: root }, (error, list) =>
+              glob(patterns, given, (error, list) =>
                 error === null ? resolve(list) : reject(error),
               ),
             ),
@@ -97,12 +97,22 @@ export function treeHandlers(choose: Choose): Handlers<Trees> {
 
 /** Not in the types of Node 20. */
 interface GlobApi {
-  readonly globSync?: (patterns: readonly string[], options: { cwd: string }) => string[];
+  readonly globSync?: (patterns: readonly string[], options: object) => Globbed;
   readonly glob?: (
     patterns: readonly string[],
-    options: { cwd: string },
-    done: (error: Error | null, list: string[]) => void,
+    options: object,
+    done: (error: Error | null, list: Globbed) => void,
   ) => void;
+}
+type Globbed = readonly (string | fs.Dirent)[];
+
+function globbed(list: Globbed): Names {
+  const entries = list.filter((item) => typeof item !== 'string');
+  const texts = list.flatMap((item) =>
+    typeof item === 'string' ? item : [item.name, item.parentPath],
+  );
+  const names = encodeNames(texts.map((text) => Buffer.from(text)));
+  return entries.length === 0 ? [names] : [names, Uint8Array.from(entries, entryType)];
 }
 
 function noGlob(): ElsewhereError {

@@ -18,7 +18,7 @@ import {
   replaceFunction,
   type TaskOf,
 } from './public-forms.ts';
-import { decodeName, decodeNames } from './values.ts';
+import { decodeName, decodeNames, Entry } from './values.ts';
 import { ask, type Shown, type Work } from './work.ts';
 
 export function replaceTrees(context: FsContext, hasRecursiveBinding: boolean): void {
@@ -165,9 +165,6 @@ function* list(path: RemotePath, given: string, withTypes: boolean, blocking: bo
   const found = yield* ask('readdirRecursive', path.path, withTypes, blocking);
   return withTypes ? entries(found, given) : decodeNames(found[0], 'utf8');
 }
-
-/** Not in Node's types: how its own code makes them. */
-const Entry = fs.Dirent as unknown as new (name: string, type: number, path: string) => fs.Dirent;
 
 function entries([names, types]: Names, base: string): fs.Dirent[] {
   return decodeNames(names, 'utf8').map((name, index) => {

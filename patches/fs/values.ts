@@ -1,4 +1,5 @@
 /** What Node's own JavaScript expects of its binding: stats as arrays, directory entries as lists, text in any encoding. */
+import { Dirent } from 'node:fs';
 import type { Names, WireFileSystem, WireStats } from './api.ts';
 
 /** Node makes a real `Stats` or `BigIntStats` of it, by the type of the array. */
@@ -30,6 +31,9 @@ export function decodeName(bytes: Uint8Array, encoding: unknown): string | Buffe
   // Node takes the empty string, and others that are as good as nothing, for no encoding.
   return buffer.toString((encoding || 'utf8') as BufferEncoding);
 }
+
+/** Not in Node's types: how its own code makes them. */
+export const Entry = Dirent as unknown as new (name: string, type: number, path: string) => Dirent;
 
 /** Names that travel separated by NUL, which no name contains. */
 export function decodeNames(names: Uint8Array, encoding: unknown): (string | Buffer)[] {

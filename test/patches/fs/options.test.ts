@@ -71,6 +71,7 @@ if ('globSync' in fs) {
         await found('**', () => ({ cwd: 'tree/a', withFileTypes: true })),
         await found('{a,skipped}/*', () => ({ cwd: 'tree', withFileTypes: true })),
         await found('none/*', () => ({ withFileTypes: true })),
+        await found(`${root}/tree/a/*`, () => ({ cwd: 'tree', withFileTypes: true })),
         await found('../*', () => ({ cwd: 'tree/a', withFileTypes: true })),
       ].map((lists) => lists.map((list) => String(list).replaceAll(root, '<root>').split(',')));
     }));
