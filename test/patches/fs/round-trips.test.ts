@@ -1,6 +1,7 @@
 /** How many packets a file operation costs: the whole of a small file, or of a tree, is one question and one answer. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import sinon from 'sinon';
 import { type Connection, connect, withRemote } from '../../../src/index.ts';
 import { startAgent, type TestAgent } from '../../kit/agent.ts';
 import { suite } from '../../kit/suite.ts';
@@ -103,27 +104,43 @@ for (const [name, work] of Object.entries(LATER)) {
   });
 }
 
+/** What was read ahead is given up after a while, which a busy machine may well need. */
+async function withoutTime(work: () => Promise<void>): Promise<void> {
+  const clock = sinon.stub(performance, 'now').returns(performance.now());
+  try {
+    await work();
+  } finally {
+    clock.restore();
+  }
+}
+
 test('64 KB one byte at a time, of a large file, are at most 4 round trips', async () => {
   const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251));
   withRemote(connection, () => fs.writeFileSync('large', bytes));
   const one = Buffer.alloc(1);
   const read: number[] = [];
-  const now = await costOf(() => {
-    const descriptor = fs.openSync('large', 'r');
-    for (let i = 0; i < 65_536; i++) {
-      fs.readSync(descriptor, one, 0, 1, null);
-      read.push(one[0] as number);
-    }
-    fs.closeSync(descriptor);
-  });
-  assert.ok(now.blocking <= 4, `${now.blocking} calls`);
+  const blockingBefore = blocking;
+  await withoutTime(async () =>
+    withRemote(connection, () => {
+      const descriptor = fs.openSync('large', 'r');
+      for (let i = 0; i < 65_536; i++) {
+        fs.readSync(descriptor, one, 0, 1, null);
+        read.push(one[0] as number);
+      }
+      fs.closeSync(descriptor);
+    }),
+  );
+  const calls = blocking - blockingBefore;
+  assert.ok(calls <= 4, `${calls} calls`);
   assert.deepEqual(Buffer.from(read), bytes.subarray(0, 65_536));
   const before = connection.stats().framesReceived;
-  await withRemote(connection, async () => {
-    const handle = await promises.open('large');
-    for (let i = 0; i < 65_536; i++) await handle.read(one, 0, 1, null);
-    await handle.close();
-  });
+  await withoutTime(() =>
+    withRemote(connection, async () => {
+      const handle = await promises.open('large');
+      for (let i = 0; i < 65_536; i++) await handle.read(one, 0, 1, null);
+      await handle.close();
+    }),
+  );
   // Not packets: a large answer may come in several.
   const answers = connection.stats().framesReceived - before;
   assert.ok(answers <= 4, `${answers} answers`);
