@@ -9,7 +9,7 @@ import { isSmallMode, smallMode } from './flags.ts';
 import { isLoading } from './loader.ts';
 import { noteChange } from './open-ahead.ts';
 import { planned } from './path-operations.ts';
-import { isPath, type RemotePath, remotePath } from './paths.ts';
+import { isPath, placeHere, type RemotePath, remotePath } from './paths.ts';
 import { ask, failing, type Work } from './work.ts';
 
 interface PairOperation {
@@ -35,6 +35,7 @@ export function pairOperation(context: FsContext, spec: PairOperation): Operatio
       return planned(context, shown, () => {
         const source = remotePath(context, from, name);
         const destination = remotePath(context, to, name);
+        placeHere(context, call.args, ...missing(source, destination));
         if (source === undefined && destination === undefined) return undefined;
         const target = (source ?? destination)?.target as FsTarget;
         noteChange(target);
@@ -49,6 +50,11 @@ export function pairOperation(context: FsContext, spec: PairOperation): Operatio
       });
     },
   };
+}
+
+/** The places of what is not there. */
+function missing(...values: readonly unknown[]): number[] {
+  return [...values.keys()].filter((at) => values[at] === undefined);
 }
 
 /** Two machines are two file systems, and programs know what to do then. */

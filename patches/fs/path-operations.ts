@@ -8,7 +8,14 @@ import { hasCode } from './errors.ts';
 import { isSmallMode, smallMode } from './flags.ts';
 import { isLoaderCall, isLoading } from './loader.ts';
 import { noteChange } from './open-ahead.ts';
-import { emptyAsDirectory, isPath, type RemotePath, remotePath, withoutPrefix } from './paths.ts';
+import {
+  emptyAsDirectory,
+  isPath,
+  placeHere,
+  type RemotePath,
+  remotePath,
+  withoutPrefix,
+} from './paths.ts';
 import {
   decodeName,
   decodeNames,
@@ -46,7 +53,10 @@ export function pathOperation(context: FsContext, spec: PathOperation): Operatio
       const shown = spec.shown?.(call, given) ?? { syscall: name, path: given };
       return planned(context, shown, () => {
         const path = remotePath(context, given, shown.syscall);
-        if (path === undefined) return undefined;
+        if (path === undefined) {
+          placeHere(context, call.args, at);
+          return undefined;
+        }
         if (spec.reads !== true) noteChange(path.target);
         return { target: path.target, shown, work: spec.work(path, call) };
       });

@@ -30,9 +30,29 @@ export function remotePath(
   const given = decision.path === text ? path : decision.path;
   const prefix = prefixOf(given, target);
   if (prefix === '') return { target, path: given, prefix };
-  const joined =
-    typeof given === 'string' ? prefix + given : Buffer.concat([Buffer.from(prefix), given]);
-  return { target, path: joined, prefix };
+  return { target, path: joined(prefix, given), prefix };
+}
+
+/**
+ * For calls that stay here: their relative paths start in the scope's working directory, which need not be this
+ * process's. Changes those of `args`, the call's own, that stand at `places`.
+ */
+export function placeHere(
+  context: FsContext,
+  args: readonly unknown[],
+  ...places: readonly number[]
+): void {
+  const cwd = context.target()?.scope.cwd;
+  if (cwd?.startsWith('/') !== true || cwd === context.locally(() => process.cwd())) return;
+  for (const at of places) {
+    const path = args[at];
+    if (isPath(path) && path.length > 0 && !isAbsolute(String(path)))
+      (args as unknown[])[at] = joined(cwd.endsWith('/') ? cwd : `${cwd}/`, path);
+  }
+}
+
+function joined(prefix: string, path: WirePath): WirePath {
+  return typeof path === 'string' ? prefix + path : Buffer.concat([Buffer.from(prefix), path]);
 }
 
 /** Joined as text, not resolved: the far side's kernel decides what `link/..` means. The empty path names nothing. */

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { type EventEmitter, once } from 'node:events';
 import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { withRemote } from '../../../src/index.ts';
@@ -233,6 +235,28 @@ test('copies between the two machines pass through, with their modes', async () 
   assert.deepEqual(fs.readFileSync(`${here}/back`), bytes(100_000));
   assert.equal(fs.statSync(`${folder}/came`).mode & 0o777, 0o640);
   fs.rmSync(here, { recursive: true });
+});
+
+test('relative paths that stay here start in the scope’s directory too, not in this process’s', async () => {
+  const folder = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'elsewhere-place-')));
+  const rules = { cwd: folder, paths: { local: [`${folder}/here/**`, `${folder}/here`] } };
+  try {
+    await withRemote(twice.connection, { ...rules, stdio: 'local' }, async () => {
+      fs.mkdirSync('here/deep', { recursive: true });
+      fs.writeFileSync('here/sync', 'a');
+      await fs.promises.writeFile('here/promise', 'b');
+      fs.renameSync('here/sync', 'here/deep/renamed');
+      fs.symlinkSync('deep', 'here/link');
+      fs.copyFileSync('here/promise', 'came');
+      fs.copyFileSync(Buffer.from('came'), 'here/back');
+      assert.equal(fs.readFileSync('here/link/renamed', 'utf8'), 'a');
+      assert.deepEqual(fs.readdirSync('here').sort(), ['back', 'deep', 'link', 'promise']);
+    });
+    assert.deepEqual(fs.readdirSync(folder).sort(), ['came', 'here']);
+    assert.deepEqual(fs.readdirSync(join(folder, 'here/deep')), ['renamed']);
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
 });
 
 test.run();
