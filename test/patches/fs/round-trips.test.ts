@@ -6,7 +6,7 @@ import { type Connection, connect, withRemote } from '../../../src/index.ts';
 import { startAgent, type TestAgent } from '../../kit/agent.ts';
 import { suite } from '../../kit/suite.ts';
 
-const test = suite('patches/fs/round-trips');
+const test = suite('patches/fs/round-trips', { limit: 30_000 });
 let agent: TestAgent;
 let connection: Connection;
 
