@@ -9,8 +9,11 @@ const HEADER_SIZE = 9;
 /** What a client says before its first frame. */
 export const PREFACE: Uint8Array = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 
-/** PRIORITY, SETTINGS, PING, WINDOW_UPDATE: a run of one kind stays together, as Node's limits of floods count what one read brings. */
-const IN_RUNS: ReadonlySet<number> = new Set([2, 4, 6, 8]);
+/**
+ * DATA, PRIORITY, SETTINGS, PING, WINDOW_UPDATE: a run of one kind stays together, since the limits of floods and windows
+ * count what one read brings.
+ */
+const IN_RUNS: ReadonlySet<number> = new Set([0, 2, 4, 6, 8]);
 
 export class Http2Frames {
   /** Bytes of the preface or of a frame that are still to come. */
