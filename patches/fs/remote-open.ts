@@ -49,7 +49,18 @@ function opensAtOnce(path: WirePath): boolean {
   }
 }
 
-export function openHandlers(held: Held, choose: Choose): Handlers<OpenApi> {
+/** `spend` is told of bytes that are written and were the handlers' own: they came over the wire. */
+export function openHandlers(
+  held: Held,
+  choose: Choose,
+  spend: (bytes: Uint8Array) => void,
+): Handlers<OpenApi> {
+  const written = <T>(bytes: Uint8Array, result: T | Promise<T>): T | Promise<T> => {
+    if (result instanceof Promise) return result.finally(() => spend(bytes));
+    spend(bytes);
+    return result;
+  };
+
   const withFile = <T>(
     path: WirePath,
     flags: number,
@@ -107,7 +118,8 @@ export function openHandlers(held: Held, choose: Choose): Handlers<OpenApi> {
       const file = held.file(id, 'read');
       return read(choose, file, length, position);
     },
-    write: (id, bytes, position) => write(choose, held.file(id, 'write'), bytes, position),
+    write: (id, bytes, position) =>
+      written(bytes, write(choose, held.file(id, 'write'), bytes, position)),
     readFile: (path, flags) =>
       withFile(path, flags, 0o666, (descriptor, waiting) =>
         whole(held, choose, descriptor, () => keep(descriptor, false, waiting)),
@@ -124,7 +136,7 @@ export function openHandlers(held: Held, choose: Choose): Handlers<OpenApi> {
     },
     writeFile(path, flags, mode, bytes) {
       return withFile(path, flags, mode, (descriptor, waiting) =>
-        fill(choose, descriptor, bytes, waiting),
+        written(bytes, fill(choose, descriptor, bytes, waiting)),
       );
     },
   };

@@ -1,5 +1,6 @@
 /** The remote half: plain functions over this machine's `fs`. What the peer opened is closed when its session ends. */
 import { provideHeld } from '../../src/base/far-handles.ts';
+import { giveBack } from '../../src/base/spare-memory.ts';
 import type { RemoteContext, RemoteHalf } from '../../src/patch.ts';
 import type { FsApi, FsStreams } from './api.ts';
 import { guarded, guardedStreams } from './guard.ts';
@@ -10,7 +11,7 @@ import { changeHandlers, fileChangeHandlers, lookHandlers } from './remote-paths
 import { directoryHandlers, flushHandlers, treeHandlers } from './remote-trees.ts';
 import { watchHandlers } from './remote-watch.ts';
 
-/** `alwaysNow` answers everything before it returns: for tests, whose caller waits in the same thread. */
+/** `alwaysNow` answers everything before it returns, to a caller in the same thread, whose bytes stay its own. */
 export function fsRemote(
   context: RemoteContext,
   { alwaysNow = false }: { alwaysNow?: boolean } = {},
@@ -25,7 +26,7 @@ export function fsRemote(
       ...lookHandlers,
       ...changeHandlers,
       ...fileChangeHandlers(held),
-      ...openHandlers(held, choose),
+      ...openHandlers(held, choose, alwaysNow ? () => undefined : giveBack),
       ...treeHandlers(choose),
       ...flushHandlers(held, choose),
       ...directoryHandlers(held),

@@ -64,7 +64,7 @@ export const Limit = {
   /** Payload of a DATA packet. */
   DATA: 262_144,
   /** Byte arrays above this leave the RPC packet and travel as a stream. */
-  INLINE_BYTES: 65_536,
+  INLINE_BYTES: 16_384,
   /** One such byte array: Node's own largest read is 2 GiB, ours goes in pieces. */
   ATTACHMENT: 1_073_741_824,
   /** A value that is no byte array, packed. */
