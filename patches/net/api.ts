@@ -46,12 +46,13 @@ export type Report =
       readonly remote?: Address;
       readonly took: number;
     }
-  /** `denied` is the far side's rule that forbids it. */
+  /** `denied` is the far side's rule that forbids it; `local` where it would have come from, of a failure at once. */
   | {
       readonly kind: 'failed';
       readonly code: string;
       readonly syscall: string;
       readonly denied?: string;
+      readonly local?: string;
     }
   | { readonly kind: 'eof' }
   | { readonly kind: 'shutdown' }

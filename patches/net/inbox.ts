@@ -8,6 +8,8 @@ export interface Failure {
   readonly code: string;
   readonly syscall: string;
   readonly cause?: unknown;
+  /** Of a connect that the system refused at once: where it would have come from. */
+  readonly local?: string;
 }
 
 export type Arrival = Uint8Array | 'eof' | Failure;

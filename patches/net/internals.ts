@@ -11,6 +11,8 @@ import { findWriteState, type WriteState } from './own-write.ts';
 
 /** A pending request of Node's, as its own code made it; `oncomplete` may have been taken away meanwhile. */
 export interface ConnectRequest {
+  localAddress?: string;
+  localPort?: number | string;
   oncomplete?:
     | ((
         status: number,

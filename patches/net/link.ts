@@ -3,13 +3,14 @@
  * to the far side. It holds the state of one connection; the handle only passes calls on.
  */
 import { AsyncResource } from 'node:async_hooks';
+import type { EventEmitter } from 'node:events';
 import { handleActive, handleIdle } from '../../src/base/activity.ts';
 import { enqueue } from '../../src/base/event-queue.ts';
 import { errnoOf } from '../../src/base/system-errors.ts';
 import type { ByteStream, StreamHandler, Target } from '../../src/patch.ts';
 import type { Address, Command, Dial, NetCalls, NetStreams, Report } from './api.ts';
 import { systemError } from './errno.ts';
-import { bindError, giveCause, refusalCode, refusedBy, withCause } from './failures.ts';
+import { errorAtOnce, giveDetails, refusalCode, refusedBy, withCause } from './failures.ts';
 import { dialledPlace, type SocketPlace } from './far-path.ts';
 import { beginsWithPreface, Http2Frames } from './http2-frames.ts';
 import type { Failure } from './inbox.ts';
@@ -32,7 +33,7 @@ export function linkOf(handle: unknown): Link | undefined {
 }
 
 /** The socket above a handle, as far as the link deals with it. */
-export interface Owner {
+export interface Owner extends Pick<EventEmitter, 'prependOnceListener' | 'removeListener'> {
   destroy(error: Error): void;
   readonly autoSelectFamilyAttemptedAddresses?: unknown;
 }
@@ -296,14 +297,14 @@ export class Link implements StreamHandler {
     this.#state = 'failed';
     this.#settleHold();
     const owner = this.around.owner();
-    const unbound = bindError(owner, this.#attempt.dial, failure);
-    if (owner !== undefined && unbound !== undefined)
-      return this.#resource.runInAsyncScope(() => owner.destroy(unbound));
-    const forgetCause = giveCause(owner, failure.cause);
+    const atOnce = errorAtOnce(owner, this.#attempt.dial, failure);
+    if (owner !== undefined && atOnce !== undefined)
+      return this.#resource.runInAsyncScope(() => owner.destroy(atOnce));
+    const takeBack = giveDetails(owner, this.#attempt.request, failure);
     try {
       this.#answer(errnoOf(failure.code));
     } finally {
-      forgetCause();
+      takeBack();
     }
   }
 

@@ -7,6 +7,7 @@ import { readInto } from '../../src/base/direct-reading.ts';
 import { giveBack } from '../../src/base/spare-memory.ts';
 import type { ByteStream, StreamHandler } from '../../src/patch.ts';
 import type { Address, Command, Report } from './api.ts';
+import { localOf } from './errno.ts';
 import { FarReading } from './far-reading.ts';
 
 /** What the stream has to tell the socket; from now on the stream hears of the socket's bytes, end and failures. */
@@ -23,7 +24,9 @@ export function relay(socket: net.Socket, stream: ByteStream): StreamHandler {
   socket.on('end', () => tell({ kind: 'eof' }));
   socket.on('error', (error: NodeJS.ErrnoException) => {
     const { code = 'UNKNOWN', syscall = 'read' } = error;
-    tell({ kind: connected ? 'broken' : 'failed', code, syscall });
+    if (connected) return tell({ kind: 'broken', code, syscall });
+    const local = localOf(error);
+    tell({ kind: 'failed', code, syscall, ...(local === undefined ? {} : { local }) });
   });
   socket.on('close', () => {
     // Writes that wait for a socket that is gone would keep the near side's commands back.

@@ -5,10 +5,17 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { suite } from '../../kit/suite.ts';
+import { summary } from './recorder.ts';
 import { closed, freePort, scenarios } from './stage.ts';
 
 const test = suite('patches/net dialling');
 const scenario = scenarios(test);
+
+/** A lookup that always finds these. */
+function found(...addresses: string[]): net.LookupFunction {
+  const all = addresses.map((address) => ({ address, family: net.isIP(address) }));
+  return (_host, _options, done) => process.nextTick(done, null, all);
+}
 
 scenario('is refused', async ({ socket, log }) => {
   const port = await freePort();
@@ -18,6 +25,66 @@ scenario('is refused', async ({ socket, log }) => {
   client.connect(port, '127.0.0.1');
   await closed(client);
 });
+
+for (const host of ['255.255.255.255', 'ff02::1'])
+  scenario(`finds no route to ${host}, at once`, async ({ socket }) => {
+    const client = socket();
+    client.on('error', () => undefined);
+    client.connect({ port: 9, host });
+    await closed(client);
+  });
+
+scenario('finds no route from an address of choice, at once', async ({ socket, log }) => {
+  const localPort = await freePort();
+  log.rename(localPort, 'LOCAL');
+  const client = socket();
+  client.on('error', () => undefined);
+  client.connect({ port: 9, host: '255.255.255.255', localAddress: '127.0.0.1', localPort });
+  await closed(client);
+});
+
+// An `emit` of the program's own sees these before they are as Node makes them; listeners don't.
+const exceptAttempts = { except: /^connectionAttemptFailed/ };
+
+scenario(
+  'finds no route to any address of a host',
+  async ({ socket, log }) => {
+    const client = socket();
+    client.on('error', () => undefined);
+    client.on('connectionAttemptFailed', (_host, _port, _family, error) =>
+      log.note(summary(error)),
+    );
+    client.connect({
+      port: 9,
+      host: 'nowhere.example',
+      lookup: found('255.255.255.255', 'ff02::1'),
+      autoSelectFamily: true,
+    });
+    await closed(client);
+  },
+  exceptAttempts,
+);
+
+scenario(
+  'finds no route, then is refused',
+  async ({ socket, log }) => {
+    const port = await freePort();
+    log.rename(port, 'PORT');
+    const client = socket();
+    client.on('error', () => undefined);
+    client.on('connectionAttemptFailed', (_host, _port, _family, error) =>
+      log.note(summary(error)),
+    );
+    client.connect({
+      port,
+      host: 'nowhere.example',
+      lookup: found('255.255.255.255', '127.0.0.1'),
+      autoSelectFamily: true,
+    });
+    await closed(client);
+  },
+  exceptAttempts,
+);
 
 scenario('finds no such host', async ({ socket }) => {
   const client = socket();
@@ -31,19 +98,10 @@ scenario('tries all addresses of a host', async ({ socket, log }) => {
   log.rename(port, 'PORT');
   const client = socket();
   client.on('error', () => undefined);
-  const lookup = (
-    _host: string,
-    _options: object,
-    done: (error: null, found: object[]) => void,
-  ): void =>
-    done(null, [
-      { address: '127.0.0.1', family: 4 },
-      { address: '127.0.0.2', family: 4 },
-    ]);
   client.connect({
     port,
     host: 'two.example',
-    lookup: lookup as unknown as net.LookupFunction,
+    lookup: found('127.0.0.1', '127.0.0.2'),
     autoSelectFamily: true,
   });
   await closed(client);
@@ -52,19 +110,10 @@ scenario('tries all addresses of a host', async ({ socket, log }) => {
 scenario('takes the second address when the first is refused', async ({ server, socket, log }) => {
   const port = await server((peer) => peer.pipe(peer));
   const client = socket();
-  const lookup = (
-    _host: string,
-    _options: object,
-    done: (error: null, found: object[]) => void,
-  ): void =>
-    done(null, [
-      { address: '127.0.0.2', family: 4 },
-      { address: '127.0.0.1', family: 4 },
-    ]);
   client.connect({
     port,
     host: 'two.example',
-    lookup: lookup as unknown as net.LookupFunction,
+    lookup: found('127.0.0.2', '127.0.0.1'),
     autoSelectFamily: true,
   });
   client.resume();
