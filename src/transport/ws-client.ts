@@ -12,13 +12,14 @@ import { WS_OPTIONS, wsTransport } from './ws.ts';
 
 /** Returns a function that gives it up. */
 export function dialWs(endpoint: HostEndpoint, dial: Dial): () => void {
+  // A mask protects old proxies from chosen bytes (RFC 6455 §5.3); on loopback there is none, inside TLS they see no
+  // bytes, and masking costs 5 ms per MB.
+  const masking = isLoopback(endpoint.host) || isSecure(endpoint) ? 'zeros' : 'random';
   const socket = new WebSocket(dial.url, {
     ...WS_OPTIONS,
     followRedirects: false,
     createConnection: connectionTo(endpoint),
-    // A mask protects old proxies from chosen bytes (RFC 6455 §5.3); on loopback there is none, inside TLS they see no
-    // bytes, and masking costs 5 ms per MB.
-    ...(isLoopback(endpoint.host) || isSecure(endpoint) ? { generateMask: () => undefined } : {}),
+    ...(masking === 'zeros' ? { generateMask: () => undefined } : {}),
   });
   let response: IncomingMessage | undefined;
   const failed = (error: Error): void =>
@@ -32,7 +33,7 @@ export function dialWs(endpoint: HostEndpoint, dial: Dial): () => void {
   socket.once('open', () => {
     socket.off('error', failed);
     const raw = (response as IncomingMessage).socket;
-    dial.done(wsTransport(socket, raw, dial.url));
+    dial.done(wsTransport(socket, raw, masking, dial.url));
   });
   return () => {
     socket.on('error', () => undefined);

@@ -106,8 +106,11 @@ function upgrade(
     upgraded.add(socket);
     const raw = request.socket;
     const remote = `${raw.remoteAddress ?? '?'}:${raw.remotePort ?? 0}`;
-    options.onTransport(wsTransport(websocket, raw, `${endpoint.scheme} client ${remote}`), {
-      remote,
-    });
+    options.onTransport(
+      wsTransport(websocket, raw, 'none', `${endpoint.scheme} client ${remote}`),
+      {
+        remote,
+      },
+    );
   });
 }

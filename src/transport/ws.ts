@@ -7,6 +7,7 @@ import { LAST_KIND, Limit, MAX_PACKET } from '../wire/message.ts';
 import { Mailbox } from './mailbox.ts';
 import { certificateOf, isStuck, unsent } from './tls.ts';
 import type { PeerCertificate, Transport, TransportEvents } from './transport.ts';
+import { messageStart } from './ws-message.ts';
 
 /** Safe settings for both ends: nothing compressed, nothing fragmented, nothing larger than a packet. */
 export const WS_OPTIONS: {
@@ -25,9 +26,20 @@ export const WS_OPTIONS: {
 const HIGH_WATER = 64 * 1024;
 const CLOSE_FUSE = 2000;
 
+/** Bodies up to this size are copied behind their head: one write instead of two. */
+const JOIN_LIMIT = 16 * 1024;
+
+/** How our messages are masked: a server's not at all, a client's with zeros where no proxy can see them. */
+export type Masking = 'none' | 'zeros' | 'random';
+
 /** Takes over an open WebSocket. */
-export function wsTransport(socket: WebSocket, raw: Socket, description: string): Transport {
-  return new WsTransport(socket, raw, description);
+export function wsTransport(
+  socket: WebSocket,
+  raw: Socket,
+  masking: Masking,
+  description: string,
+): Transport {
+  return new WsTransport(socket, raw, masking, description);
 }
 
 class WsTransport implements Transport {
@@ -35,14 +47,16 @@ class WsTransport implements Transport {
   readonly remote: Transport['remote'];
   readonly #socket: WebSocket;
   readonly #raw: Socket;
+  readonly #masking: Masking;
   readonly #mailbox: Mailbox;
   #limit: number = Limit.HANDSHAKE;
   #error: Error | undefined;
   #paused = false;
   #waiting = false;
 
-  constructor(socket: WebSocket, raw: Socket, description: string) {
+  constructor(socket: WebSocket, raw: Socket, masking: Masking, description: string) {
     this.description = description;
+    this.#masking = masking;
     this.#socket = socket;
     hideActivity(raw, (raw as { _handle?: object })._handle);
     this.#raw = raw;
@@ -102,14 +116,43 @@ class WsTransport implements Transport {
 
   send(kind: number, head: Uint8Array, tail?: Uint8Array): boolean {
     if (this.#socket.readyState !== WebSocket.OPEN) return true;
-    const message = Buffer.allocUnsafe(1 + head.length + (tail?.length ?? 0));
-    message[0] = kind;
-    message.set(head, 1);
-    if (tail !== undefined) message.set(tail, 1 + head.length);
-    this.#socket.send(message, NO_ERROR);
+    if (this.#masking === 'random') this.#sendMasked(kind, head, tail);
+    else this.#sendPlain(kind, head, tail);
     if (this.#raw.writableLength < HIGH_WATER) return true;
     this.#waiting = true;
     return false;
+  }
+
+  #sendMasked(kind: number, head: Uint8Array, tail: Uint8Array = NOTHING): void {
+    const message = Buffer.allocUnsafe(1 + head.length + tail.length);
+    message[0] = kind;
+    message.set(head, 1);
+    message.set(tail, 1 + head.length);
+    this.#socket.send(message, NO_ERROR);
+  }
+
+  /** Without ws, which would want the message in one piece. Its own frames leave at once too, so the order is kept. */
+  #sendPlain(kind: number, head: Uint8Array, tail: Uint8Array = NOTHING): void {
+    const length = 1 + head.length + tail.length;
+    const joined = length <= JOIN_LIMIT ? [head, tail] : tail.length > 0 ? [head] : [];
+    const room = joined.reduce((sum, part) => sum + part.length, 1);
+    const [bytes, start] = messageStart(length, this.#masking === 'zeros', room);
+    bytes[start] = kind;
+    let at = start + 1;
+    for (const part of joined) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    if (room === length) return void this.#raw.write(bytes);
+    this.#raw.cork();
+    this.#raw.write(bytes);
+    this.#raw.write(tail.length > 0 ? tail : head);
+    this.#raw.uncork();
+  }
+
+  cork(on: boolean): void {
+    if (on) this.#raw.cork();
+    else this.#raw.uncork();
   }
 
   #drained(): void {
@@ -166,6 +209,8 @@ function limitMessages(socket: WebSocket, bytes: number): void {
   // With the byte of its kind.
   if (typeof receiver?._maxPayload === 'number') receiver._maxPayload = bytes + 1;
 }
+
+const NOTHING = new Uint8Array(0);
 
 /** Errors of a write are told by the socket's own 'error' and 'close'. */
 const NO_ERROR = (): void => undefined;
