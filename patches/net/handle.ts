@@ -109,11 +109,20 @@ function overNative(prototype: object, writes: WriteState): PropertyDescriptorMa
     configurable: true,
     writable: true,
     value(this: RemoteHandle, buffer: Uint8Array): void {
-      this[LINK].reader.userBuffer = buffer.length;
+      const { reader, around } = this[LINK];
+      reader.userBuffer = lengthOfNext(around.owner(), buffer);
       Reflect.apply(useUserBuffer, this, [buffer]);
     },
   };
   return methods;
+}
+
+/** A program may give a new buffer after each read; only a property of the socket, which has the first one now, tells of it. */
+function lengthOfNext(owner: Owner | undefined, first: Uint8Array): () => number {
+  if (owner === undefined) return () => first.length;
+  const key = Object.getOwnPropertySymbols(owner).find((one) => Reflect.get(owner, one) === first);
+  if (key === undefined) return () => first.length;
+  return () => (Reflect.get(owner, key) as Uint8Array).length;
 }
 
 /** Handles whose side was decided by us. */

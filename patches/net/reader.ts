@@ -28,8 +28,8 @@ export class Reader {
   native = false;
   /** Set once it is HTTP/2 that reads. */
   frames: Http2Frames | undefined;
-  /** Length of the user's own buffer (the `onread` option). */
-  userBuffer: number | undefined;
+  /** Length of the user's own buffer (the `onread` option) that is read into next. */
+  userBuffer: (() => number) | undefined;
   readonly #stream: NativeStream;
   readonly #events: ReaderEvents;
   readonly #inbox = new Inbox();
@@ -100,7 +100,7 @@ export class Reader {
 
   /** How much of what has arrived goes on in one native call. */
   readonly #cut = (bytes: Uint8Array): number => {
-    if (this.userBuffer !== undefined) return this.userBuffer;
+    if (this.userBuffer !== undefined) return this.userBuffer();
     if (this.frames !== undefined) return this.frames.cut(bytes, READ_SIZE);
     return this.native ? NATIVE_READ_SIZE : READ_SIZE;
   };

@@ -6,16 +6,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { suite } from '../../kit/suite.ts';
 import { summary } from './recorder.ts';
-import { closed, freePort, scenarios } from './stage.ts';
+import { closed, found, freePort, scenarios } from './stage.ts';
 
 const test = suite('patches/net dialling');
 const scenario = scenarios(test);
-
-/** A lookup that always finds these. */
-function found(...addresses: string[]): net.LookupFunction {
-  const all = addresses.map((address) => ({ address, family: net.isIP(address) }));
-  return (_host, _options, done) => process.nextTick(done, null, all);
-}
 
 scenario('is refused', async ({ socket, log }) => {
   const port = await freePort();

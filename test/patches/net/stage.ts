@@ -9,7 +9,11 @@ import { Recorder } from './recorder.ts';
 export interface Stage {
   readonly log: Recorder;
   /** Starts a server for this run; its connections do what `serve` says. */
-  server(serve: (socket: net.Socket) => void, options?: net.ServerOpts): Promise<number>;
+  server(
+    serve: (socket: net.Socket) => void,
+    options?: net.ServerOpts,
+    host?: string,
+  ): Promise<number>;
   /** A socket whose events are written down. */
   socket(options?: net.SocketConstructorOpts): net.Socket;
 }
@@ -22,7 +26,7 @@ async function run(scenario: Scenario, pair: ConnectionPair | undefined): Promis
   const sockets: net.Socket[] = [];
   const stage: Stage = {
     log,
-    server: async (serve, options = {}) => {
+    server: async (serve, options = {}, host = '127.0.0.1') => {
       const server = net.createServer(options, (socket) => {
         sockets.push(socket);
         socket.on('error', (error: NodeJS.ErrnoException) =>
@@ -31,7 +35,7 @@ async function run(scenario: Scenario, pair: ConnectionPair | undefined): Promis
         serve(socket);
       });
       servers.push(server);
-      server.listen(0, '127.0.0.1');
+      server.listen(0, host);
       await once(server, 'listening');
       const { port } = server.address() as net.AddressInfo;
       log.rename(port, 'PORT');
@@ -96,4 +100,10 @@ export async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
+}
+
+/** A lookup that always finds these. */
+export function found(...addresses: string[]): net.LookupFunction {
+  const all = addresses.map((address) => ({ address, family: net.isIP(address) }));
+  return (_host, _options, done) => process.nextTick(done, null, all);
 }
