@@ -22,6 +22,8 @@ export function isId(id: unknown): id is number {
 export class OutgoingCalls {
   #slots: (Slot | undefined)[] = [];
   #free: number[] = [];
+  /** Calls that were answered. */
+  settled = 0;
 
   get size(): number {
     return this.#slots.length - this.#free.length;
@@ -55,6 +57,7 @@ export class OutgoingCalls {
       );
     this.#slots[id as number] = undefined;
     this.#free.push(id as number);
+    this.settled++;
     return slot.done;
   }
 
@@ -137,7 +140,7 @@ export class IncomingCall {
 }
 
 /** As an AbortController that is given no reason, and AbortSignal.timeout. */
-function aborted(): DOMException {
+export function aborted(): DOMException {
   return new DOMException('This operation was aborted', 'AbortError');
 }
 

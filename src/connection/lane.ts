@@ -136,6 +136,9 @@ export class Lane {
   }
 
   /** Whether packets of the peer are left unread, over this and later transports. */
+  get paused(): boolean {
+    return this.#paused;
+  }
   set paused(on: boolean) {
     if (on === this.#paused) return;
     this.#paused = on;

@@ -2,12 +2,12 @@
  * One end of a session, the same on both sides: it makes calls and answers them, and owns the streams. Lanes carry its
  * frames; it does not know how they are dialled or who the peer is.
  */
-import { currentContext, runDetached } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import { Op } from '../wire/message.ts';
-import { answer, IncomingCall, isId, OutgoingCalls } from './calls.ts';
+import { answer, OutgoingCalls } from './calls.ts';
 import type { ByteStream, Done, StreamHandler } from './channel.ts';
-import { currentEpisode, Episode } from './episode.ts';
+import { currentEpisode } from './episode.ts';
+import { asArgs, BARRIER, IncomingCalls, notExecuted } from './incoming-calls.ts';
 import { Lane } from './lane.ts';
 import type { LaneOwner } from './lane-owner.ts';
 import type { MethodTable } from './methods.ts';
@@ -21,8 +21,7 @@ export interface PeerEvents {
   goAway(reason: string): void;
 }
 
-/** Names of the notifications that keep the two lanes of a session in order. */
-export const BARRIER = 'session.barrier';
+/** Name of the notification that tells a blocked peer what its call waits for. */
 export const BEHIND = 'session.behind';
 
 /** Milliseconds between words to a blocked peer that its call still waits for the main lane. */
@@ -35,31 +34,23 @@ interface Barrier {
   readonly reminder: NodeJS.Timeout;
 }
 
-/** Above this many running calls of the peer we stop reading its lane until some are done. */
-const MAX_RUNNING = 4096;
-
 export class Peer implements LaneOwner {
   readonly main: Lane;
   readonly methods: MethodTable;
   readonly streams: StreamTable;
   readonly calls: OutgoingCalls = new OutgoingCalls();
   readonly #events: PeerEvents;
-  readonly #running = new Map<Lane, Map<number, IncomingCall>>();
-  /** Of the lanes on which a thread of the peer is blocked. */
-  readonly #episodes = new Map<Lane, Episode>();
+  readonly #incoming: IncomingCalls;
   /** Calls on the sync lane that wait until the main lane has caught up, with the count they wait for. */
   readonly #barriers = new Map<Lane, Barrier>();
-  /** Notifications that are dealt with. */
-  #unanswered = 0;
   #lost: Error | undefined;
   /** Why the peer takes no more of our requests. */
   #unwanted: Error | undefined;
-  /** We take no more of the peer's requests. */
-  #stopping = false;
 
   constructor(side: 'near' | 'far', methods: MethodTable, events: PeerEvents) {
     this.methods = methods;
     this.#events = events;
+    this.#incoming = new IncomingCalls(methods, this.calls);
     this.main = new Lane('main', this);
     this.streams = new StreamTable(side === 'near' ? 1 : 2, this.main);
   }
@@ -69,13 +60,11 @@ export class Peer implements LaneOwner {
   }
 
   runningOn(lane: Lane): number {
-    return this.#running.get(lane)?.size ?? 0;
+    return this.#incoming.runningOn(lane);
   }
 
   get runningCalls(): number {
-    let total = 0;
-    for (const calls of this.#running.values()) total += calls.size;
-    return total;
+    return this.#incoming.running;
   }
 
   // Ours.
@@ -92,14 +81,15 @@ export class Peer implements LaneOwner {
     // Encoded before the slot is taken: a value that cannot travel throws here and leaves nothing behind.
     if (timeout === undefined) lane.postMethod([Op.CALL, id], method, args);
     else lane.postMethod([Op.CALL, id], method, timeout, args);
-    return this.calls.add(method, lane, done);
+    this.calls.add(method, lane, done);
+    this.#incoming.asked(lane);
+    return id;
   }
 
   /** Where the peer reads: if it is blocked in a call that the running code works for, only there. */
   get #laneForRequests(): Lane {
     const episode = currentEpisode();
-    const isOurs = episode !== undefined && this.#episodes.get(episode.lane) === episode;
-    return isOurs ? episode.lane : this.main;
+    return episode !== undefined && this.#incoming.isOpen(episode) ? episode.lane : this.main;
   }
 
   cancel(id: number): void {
@@ -125,19 +115,14 @@ export class Peer implements LaneOwner {
 
   /** From now on the peer's requests are refused as not carried out; those under way go on. */
   stopServing(): void {
-    this.#stopping = true;
-    // What was left unread for there being too many gets its refusal.
-    for (const lane of this.#running.keys()) lane.paused = false;
+    this.#incoming.refuse();
   }
 
   /** Ends the session on this side: everything pending fails with `error`. */
   lose(error: Error): void {
     if (this.#lost !== undefined) return;
     this.#lost = error;
-    for (const running of this.#running.values())
-      for (const call of running.values()) call.cancel();
-    this.#running.clear();
-    this.#episodes.clear();
+    this.#incoming.lose();
     for (const { reminder } of this.#barriers.values()) clearInterval(reminder);
     this.calls.lose(error);
     this.streams.lose(error);
@@ -161,22 +146,18 @@ export class Peer implements LaneOwner {
   #dispatch(lane: Lane, frame: unknown[], size: number): void {
     switch (frame[0]) {
       case Op.CALL:
-        return this.#call(lane, frame[1], frame[2] as string, frame.at(-1), timeoutOf(frame));
+      case Op.NOTIFY:
+        return this.#incoming.take(lane, frame, size);
       case Op.RETURN:
         return answer(this.calls.settle(frame[1]), null, frame[2]);
       case Op.THROW:
         return answer(this.calls.settle(frame[1]), frame[2] ?? thrownNothing(frame[2]));
       case Op.CANCEL:
-        return this.#running
-          .get(lane)
-          ?.get(frame[1] as number)
-          ?.cancel();
-      case Op.NOTIFY:
-        return this.#notified(lane, frame[1] as string, frame[2]);
+        return this.#incoming.cancel(lane, frame[1]);
       case Op.OPEN:
         return this.streams.opened(
           frame[1],
-          this.#stopping ? refuseStream : this.methods.stream(frame[2] as string),
+          this.#incoming.refusing ? refuseStream : this.methods.stream(frame[2] as string),
           asArgs(frame[3]),
           frame[2] as string,
         );
@@ -227,97 +208,6 @@ export class Peer implements LaneOwner {
     }
   }
 
-  // Theirs.
-
-  #call(lane: Lane, id: unknown, method: string, args: unknown, timeout: number | undefined): void {
-    let running = this.#running.get(lane);
-    if (running === undefined) {
-      running = new Map();
-      this.#running.set(lane, running);
-    }
-    if (!isId(id) || running.has(id))
-      throw protocolError('a call with an id that is none, or in use');
-    if (this.#stopping) return this.#reply(lane, Op.THROW, id, notExecuted(method));
-    const call = new IncomingCall(id, lane, this.#begin(lane));
-    let result: unknown;
-    try {
-      result = this.#invoke(method, asArgs(args), call);
-    } catch (error) {
-      return this.#finish(call, Op.THROW, error);
-    }
-    if (!isPromise(result)) return this.#finish(call, Op.RETURN, result);
-    running.set(id, call);
-    if (timeout !== undefined) call.endWithin(timeout);
-    this.#throttle(lane);
-    const finish = (op: number, value: unknown): void => {
-      if (!this.#running.get(lane)?.delete(id)) return;
-      this.#throttle(lane);
-      this.#finish(call, op, value);
-    };
-    result.then(
-      (value) => finish(Op.RETURN, value),
-      (error: unknown) => finish(Op.THROW, error),
-    );
-  }
-
-  /** On any lane but the main one a thread waits for the answer. */
-  #begin(lane: Lane): Episode | undefined {
-    if (lane === this.main) return undefined;
-    const episode = this.#episodes.get(lane) ?? new Episode(lane);
-    this.#episodes.set(lane, episode);
-    episode.calls++;
-    return episode;
-  }
-
-  #finish(call: IncomingCall, op: number, value: unknown): void {
-    const { id, lane, episode } = call;
-    call.over();
-    this.#reply(lane, op, id, value);
-    if (episode === undefined || --episode.calls > 0) return;
-    this.#episodes.delete(lane);
-  }
-
-  /** One more, or one less, of what the peer has asked for is under way. */
-  #throttle(lane: Lane): void {
-    lane.paused = this.runningOn(lane) + this.#unanswered >= MAX_RUNNING;
-  }
-
-  /** Nobody waits for it, so only we can keep too many from running. */
-  #bounded(lane: Lane, work: Promise<unknown>): void {
-    this.#unanswered++;
-    this.#throttle(lane);
-    const over = (): void => {
-      this.#unanswered--;
-      this.#throttle(lane);
-    };
-    work.then(over, over);
-  }
-
-  #invoke(method: string, args: unknown[], call: IncomingCall | undefined): unknown {
-    // The handler is the agent's own code: whatever scope the transport was made in, it works on this machine.
-    if (currentContext() === undefined) return this.methods.invoke(method, args, call);
-    return runDetached(() => this.methods.invoke(method, args, call));
-  }
-
-  #reply(lane: Lane, op: number, id: number, value: unknown): void {
-    try {
-      lane.post([op, id, value]);
-    } catch (error) {
-      // A result that cannot travel is the call's failure, not the link's.
-      lane.post([Op.THROW, id, error]);
-    }
-  }
-
-  #notified(lane: Lane, method: string, args: unknown): void {
-    if (method === BARRIER) throw protocolError(`a barrier on its ${lane.name} lane`);
-    try {
-      const result = this.#invoke(method, asArgs(args), undefined);
-      if (isPromise(result)) this.#bounded(lane, result);
-    } catch {
-      // A notification has no answer, so its failure has nowhere to go.
-    }
-  }
-
   data(lane: Lane, stream: number, bytes: Uint8Array): void {
     if (lane !== this.main) throw protocolError('stream data on its sync lane');
     this.streams.data(stream, bytes);
@@ -350,36 +240,9 @@ export class Peer implements LaneOwner {
   }
 }
 
-function asArgs(value: unknown): unknown[] {
-  if (!Array.isArray(value)) throw protocolError('arguments that are not a list');
-  return value;
-}
-
-/** Milliseconds that its caller gives a call. */
-function timeoutOf(frame: readonly unknown[]): number | undefined {
-  if (frame.length < 5) return undefined;
-  const timeout = frame[3];
-  if (typeof timeout === 'number' && timeout > 0) return timeout;
-  throw protocolError('a call with a time limit that is none');
-}
-
-function isPromise(value: unknown): value is Promise<unknown> {
-  // Only real promises: a result with a `then` of its own is data.
-  return value instanceof Promise;
-}
-
 /** `Done` takes null for success. */
 function thrownNothing(value: unknown): Error {
   return new Error(`the far side threw ${value}`);
-}
-
-/** Made here for a caller over there. */
-function notExecuted(method: string): ElsewhereError {
-  return new ElsewhereError(
-    'ERR_ELSEWHERE_CLOSED',
-    `${method} was not carried out: the far side is stopping`,
-    { maybeExecuted: false },
-  );
 }
 
 function refuseStream(_stream: unknown): never {

@@ -9,9 +9,10 @@ import { streamHead } from '../wire/frame.ts';
 import { Kind, Limit, Op } from '../wire/message.ts';
 import { AttachmentInbox } from './attachments.ts';
 import type { BlockingPacket } from './blocking.ts';
+import { BARRIER } from './incoming-calls.ts';
 import { LastingLink, type LinkOpener } from './lasting-link.ts';
 import { MethodNames } from './method-names.ts';
-import { BARRIER, BEHIND } from './peer.ts';
+import { BEHIND } from './peer.ts';
 import { protocolError } from './protocol-error.ts';
 
 export interface SyncLaneOptions extends LinkOpener {

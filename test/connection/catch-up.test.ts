@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { catchUp } from '../../src/connection/catch-up.ts';
+import { BARRIER } from '../../src/connection/incoming-calls.ts';
 import { Lane } from '../../src/connection/lane.ts';
 import type { LinkOpener } from '../../src/connection/lasting-link.ts';
-import { BARRIER } from '../../src/connection/peer.ts';
 import { memoryPair } from '../../src/transport/memory.ts';
 import { oneWay } from '../../src/transport/one-way.ts';
 import { Op } from '../../src/wire/message.ts';
