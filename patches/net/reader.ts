@@ -116,6 +116,8 @@ export class Reader {
   /** Native code copies them. */
   #handBytes(bytes: Uint8Array): void {
     const { tookLast } = this.#inbox;
+    // Native code would try for ever.
+    if (this.userBuffer?.() === 0) return this.#hand({ code: 'ENOBUFS', syscall: 'read' });
     this.#stream.readBuffer(bytes);
     if (tookLast) giveBack(bytes);
   }

@@ -145,6 +145,23 @@ scenario('reads into buffers of the program, which pauses', async ({ server, soc
   log.note(`${texts} ${client.bytesRead}`);
 });
 
+for (const sizes of [[0], [3, 0]])
+  scenario(`reads into buffers of ${sizes} bytes`, async ({ server, socket, log }) => {
+    const port = await server((peer) => peer.end('0123456789abcdef'));
+    const left = [...sizes];
+    const onread = {
+      buffer: () => Buffer.alloc(left.shift() ?? 0),
+      callback: (length: number, buffer: Uint8Array): boolean => {
+        log.note(Buffer.from(buffer.subarray(0, length)).toString());
+        return true;
+      },
+    };
+    const client = socket({ onread } as never);
+    client.on('error', () => undefined);
+    client.connect(port, '127.0.0.1');
+    await closed(client);
+  });
+
 for (const [host, through] of [
   ['::1', '::1'],
   ['127.0.0.1', '::ffff:127.0.0.1'],
