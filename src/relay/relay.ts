@@ -7,7 +7,7 @@ import type { Server, Socket } from 'node:net';
 import { runDetached } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import { originals } from '../base/originals.ts';
-import { newToken } from '../security/auth.ts';
+import { checkToken, newToken } from '../security/auth.ts';
 import { splice } from '../service/splice.ts';
 import { formatUrl, isLoopback, parseEndpoint } from '../transport/endpoint.ts';
 import {
@@ -88,8 +88,7 @@ export class Relay {
         'ERR_ELSEWHERE_DENIED',
         `refusing to relay on ${endpoint.host} without TLS: anyone on the way could read and change everything; use relays: with a certificate, or \`insecure\` (--insecure)`,
       );
-    if (this.token.length < 16)
-      throw new ElsewhereError('ERR_ELSEWHERE_ARGUMENT', 'the token is shorter than 16 characters');
+    checkToken(this.token);
     this.#endpoint = endpoint;
   }
 

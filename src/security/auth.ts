@@ -3,6 +3,7 @@
  * the session it asks for, so that a recorded or mirrored proof is worth nothing (security research §4 A2-A6).
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { ElsewhereError } from '../base/errors.ts';
 
 export interface ProofInput {
   readonly clientNonce: string;
@@ -13,16 +14,25 @@ export interface ProofInput {
   readonly received: number;
 }
 
-/** 256 random bits, url-safe: what `serve` makes when it is given no token. */
 /** Where no stranger can come, so that a secret would keep nobody out: a pipe to a child, a port of a thread. */
 export const PRIVATE_LINK_TOKEN = 'whoever holds this pipe or port is its owner';
 
+/** 256 random bits, url-safe: what `serve` makes when it is given no token. */
 export function newToken(): string {
   return randomBytes(32).toString('base64url');
 }
 
 export function newNonce(): string {
   return randomBytes(24).toString('base64url');
+}
+
+/** Of an agent or a relay. Throws ERR_ELSEWHERE_ARGUMENT for one that could be guessed. */
+export function checkToken(token: string): void {
+  if (token.length < 16)
+    throw new ElsewhereError(
+      'ERR_ELSEWHERE_ARGUMENT',
+      'the token is shorter than 16 characters: leave it out to get a random one',
+    );
 }
 
 /** What is kept of a token: enough to check proofs, not the token. */

@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events';
 import { runDetached } from '../base/context.ts';
 import { ElsewhereError, isElsewhereError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
-import { newToken, PRIVATE_LINK_TOKEN, tlsKey } from '../security/auth.ts';
+import { checkToken, newToken, PRIVATE_LINK_TOKEN, tlsKey } from '../security/auth.ts';
 import { mayUpgrade } from '../security/origin.ts';
 import type { Policy } from '../security/policy.ts';
 import { formatUrl, isLoopback, parseEndpoint } from '../transport/endpoint.ts';
@@ -26,7 +26,7 @@ import { driveHandshake } from './drive.ts';
 import { Endings } from './endings.ts';
 import type { AgentSession, Guest } from './far-session.ts';
 import { type Admission, refusal, serverHandshake } from './handshake.ts';
-import { type AuthOptions, checkToken, Keyring, type Login } from './keyring.ts';
+import { type AuthOptions, Keyring, type Login } from './keyring.ts';
 
 export interface AgentOptions {
   /**

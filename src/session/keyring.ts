@@ -1,9 +1,8 @@
 /** Who may come in: the agent's tokens and users, as the keys that prove them. */
 import { randomBytes } from 'node:crypto';
 import { runLocally } from '../base/context.ts';
-import { ElsewhereError } from '../base/errors.ts';
 import type { PeerInfo } from '../connection/channel.ts';
-import { sameProof, tokenKey } from '../security/auth.ts';
+import { checkToken, sameProof, tokenKey } from '../security/auth.ts';
 import {
   emptyList,
   keyOfUser,
@@ -101,15 +100,6 @@ export class Keyring {
     const key = (list && keyOfUser(list, user)) ?? this.#nobody;
     return [{ key, credentials: { by: 'user', name: user } }];
   }
-}
-
-/** Throws ERR_ELSEWHERE_ARGUMENT. */
-export function checkToken(token: string): void {
-  if (token.length < 16)
-    throw new ElsewhereError(
-      'ERR_ELSEWHERE_ARGUMENT',
-      'the token is shorter than 16 characters: leave it out to get a random one',
-    );
 }
 
 function source(users: string | Readonly<Record<string, string>>): () => UserList {

@@ -90,6 +90,10 @@ test('both tokens are checked, and names belong to who has them', async () => {
   await assert.rejects(serveRelay({ listen: 'relay://0.0.0.0:0' }), {
     code: 'ERR_ELSEWHERE_DENIED',
   });
+  await assert.rejects(serveRelay({ token: 'short' }), {
+    code: 'ERR_ELSEWHERE_ARGUMENT',
+    message: /shorter than 16 characters: leave it out/,
+  });
 });
 
 test('a name is free again when its agent has gone', async () => {
