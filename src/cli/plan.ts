@@ -1,4 +1,7 @@
-/** What `elsewhere run` is about to do: checked with the agent before the program starts, so that mistakes show here. */
+/**
+ * What `elsewhere run` is about to do: checked with the agent before the program starts, so that mistakes show here. On a
+ * connection of its own, which is closed first: the program need not be Node, and an agent may take one client at a time.
+ */
 import { originals } from '../base/originals.ts';
 import { currentScope, knownPatches } from '../scope/installer.ts';
 import { type ProgramOptions, withRemote } from '../scope/with-remote.ts';

@@ -68,7 +68,8 @@ const HELP = `elsewhere serve: lets authenticated clients use this machine's fil
   --insecure         allow ws: and tcp: beyond this machine: anyone on the way can read and change everything
   --stdio            links come over standard input and output, for exec: URLs; what it runs prints to standard error
   --isolate          each client has a process of its own: one that breaks down or blocks harms nobody else
-  --once             end after the first client has gone
+  --once             end after the first client has gone; not for \`elsewhere run\`, which comes once to check its
+                     options and again with the program
   --register NAME    clients find this agent as elsewhere:NAME, by the registry of --registry URL (ELSEWHERE_REGISTRY)
   --json             print one JSON line instead of the bare URL
 
