@@ -171,12 +171,7 @@ const VALUES: readonly (readonly [string, string, () => unknown[], (result: unkn
     () => [[2 ** 53 + 2, -0, 2n ** 200n]],
     (result) => assert.deepStrictEqual(result, [2 ** 53 + 2, -0, 2n ** 200n]),
   ],
-  [
-    'C20 lone surrogates',
-    'echo',
-    () => ['\ud800'],
-    (result) => assert.match(String(result), /^\ufffd+$/),
-  ],
+  ['C20 lone surrogates', 'echo', () => ['\ud800'], (result) => assert.equal(result, '\ud800')],
 ];
 
 test(`${VALUES.length} hostile values do what they say and nothing else`, async () => {
