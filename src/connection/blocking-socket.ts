@@ -10,7 +10,7 @@ import { originals } from '../base/originals.ts';
 import { formatUrl } from '../transport/endpoint.ts';
 import { unreachable } from '../transport/open.ts';
 import type { DialledEndpoint } from '../transport/transport.ts';
-import { PacketReader, packetHeader } from '../wire/frame.ts';
+import { packetHeader, StreamPacketReader } from '../wire/frame.ts';
 import { Kind, MAX_PACKET } from '../wire/message.ts';
 import type { BlockingLink, BlockingPacket, Watch } from './blocking.ts';
 import { Wait } from './blocking-wait.ts';
@@ -160,7 +160,7 @@ export class FramedLink implements BlockingLink {
   readonly dearWatch = true;
   readonly #socket: BlockingSocket;
   readonly #inbox: BlockingPacket[] = [];
-  readonly #reader = new PacketReader((kind, body, owned) => {
+  readonly #reader = new StreamPacketReader((kind, body, owned) => {
     if (kind === Kind.WELCOME) this.#reader.limit = MAX_PACKET;
     // A view of the read buffer would be overwritten by the next read.
     this.#inbox.push({ kind, body: owned ? body : Buffer.from(body) });

@@ -1,18 +1,16 @@
 /** A WebSocket on a blocking socket, by hand (RFC 6455): the handshake, and binary messages without fragments. */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomFillSync } from 'node:crypto';
 import { ElsewhereError } from '../base/errors.ts';
+import { lendRoom } from '../base/spare-memory.ts';
 import type { HostEndpoint } from '../transport/transport.ts';
 import { Kind, LAST_KIND, Limit, MAX_PACKET } from '../wire/message.ts';
+import { FIN, MASKED, messageHead, Opcode } from '../wire/ws-head.ts';
 import type { BlockingLink, BlockingPacket, Watch } from './blocking.ts';
 import type { BlockingSocket } from './blocking-socket.ts';
 import { protocolError } from './protocol-error.ts';
 
 /** RFC 6455 §1.3. */
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
-const Opcode = { CONTINUATION: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 } as const;
-const FIN = 0x80;
-const MASKED = 0x80;
-const NO_MASK = Buffer.alloc(4);
 
 export class BlockingWs implements BlockingLink {
   readonly dearWatch = true;
@@ -75,7 +73,7 @@ export class BlockingWs implements BlockingLink {
 
   /** The next `count` bytes, in memory of their own. */
   #take(count: number): Buffer {
-    const bytes = Buffer.allocUnsafe(count);
+    const bytes = lendRoom(count);
     let filled = this.#rest.copy(bytes, 0, 0, count);
     this.#rest = this.#rest.subarray(filled);
     while (filled < count) {
@@ -95,9 +93,8 @@ export class BlockingWs implements BlockingLink {
 
   #frame(opcode: number, parts: Uint8Array[]): void {
     const length = parts.reduce((sum, part) => sum + part.length, 0);
-    const start = frameHead(opcode, length);
-    if (this.#mask) this.#socket.write(start, ...masked(parts));
-    else this.#socket.write(start, NO_MASK, ...parts);
+    const [head, size] = messageHead(opcode, length, true, 0);
+    this.#socket.write(head, ...(this.#mask ? masked(head.subarray(size - 4), parts) : parts));
   }
 
   receive(): BlockingPacket {
@@ -142,21 +139,11 @@ export class BlockingWs implements BlockingLink {
   }
 }
 
-function frameHead(opcode: number, length: number): Buffer {
-  if (length < 126) return Buffer.from([FIN | opcode, MASKED | length]);
-  if (length < 65_536) return Buffer.from([FIN | opcode, MASKED | 126, length >> 8, length & 0xff]);
-  const head = Buffer.alloc(10);
-  head[0] = FIN | opcode;
-  head[1] = MASKED | 127;
-  head.writeBigUInt64BE(BigInt(length), 2);
-  return head;
-}
-
-/** A fresh key and the bytes under it; the caller's own stay as they are. */
-function masked(parts: readonly Uint8Array[]): [Buffer, Buffer] {
-  const key = randomBytes(4);
+/** The bytes under a fresh key, which is written where it belongs; the caller's own stay as they are. */
+function masked(key: Buffer, parts: readonly Uint8Array[]): [Buffer] {
+  randomFillSync(key);
   const payload = Buffer.concat(parts);
   for (let i = 0; i < payload.length; i++)
     payload[i] = (payload[i] as number) ^ (key[i & 3] as number);
-  return [key, payload];
+  return [payload];
 }

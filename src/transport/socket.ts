@@ -1,9 +1,9 @@
 /** Packets over a TCP or unix socket, length-framed. */
 import type { Socket } from 'node:net';
 import { hideActivity } from '../base/activity.ts';
-import { type ReadTarget, readInto } from '../base/direct-reading.ts';
-import { PacketReader, packetHeader } from '../wire/frame.ts';
+import { type PacketReader, packetHeader, StreamPacketReader } from '../wire/frame.ts';
 import { Mailbox } from './mailbox.ts';
+import { readPackets } from './reading.ts';
 import { certificateOf, isStuck, unsent } from './tls.ts';
 import type { PeerCertificate, Transport, TransportEvents } from './transport.ts';
 
@@ -12,17 +12,12 @@ const CLOSE_FUSE = 2000;
 /** Bodies up to this size are copied behind their header: one write instead of two. */
 const JOIN_LIMIT = 16_384;
 
-/** What all sockets of this thread read into, one read at a time: its bytes are dealt with before the next. */
-const readings = Buffer.allocUnsafeSlow(256 * 1024);
-/** Of a large packet only its beginning, so that the rest is read to where it belongs. */
-const beginnings: Buffer = readings.subarray(0, 8 * 1024);
-
 /** Takes over a connected socket. */
 export function socketTransport(socket: Socket, description: string): Transport {
   return new SocketTransport(socket, description);
 }
 
-class SocketTransport implements Transport, ReadTarget {
+class SocketTransport implements Transport {
   readonly description: string;
   readonly remote: Transport['remote'];
   readonly #socket: Socket;
@@ -36,7 +31,9 @@ class SocketTransport implements Transport, ReadTarget {
     this.description = description;
     this.#socket = socket;
     this.#mailbox = new Mailbox((full) => (full ? socket.pause() : this.#resumeReading()));
-    this.#reader = new PacketReader((kind, body, owned) => this.#mailbox.packet(kind, body, owned));
+    this.#reader = new StreamPacketReader((kind, body, owned) =>
+      this.#mailbox.packet(kind, body, owned),
+    );
     this.remote =
       socket.remoteAddress === undefined
         ? undefined
@@ -45,8 +42,7 @@ class SocketTransport implements Transport, ReadTarget {
     socket.setNoDelay(true);
     hideActivity(socket, (socket as { _handle?: object })._handle);
     socket.setKeepAlive(true, 5000);
-    readInto(socket, this);
-    socket.on('data', (chunk) => this.#read(chunk));
+    readPackets(socket, this.#reader, (error) => this.destroy(error));
     socket.on('drain', () => this.#mailbox.drain());
     socket.on('error', (error) => (this.#error ??= error));
     // An end without a close of our own: the peer is gone, there is nothing more to say to it.
@@ -76,23 +72,6 @@ class SocketTransport implements Transport, ReadTarget {
 
   set events(events: TransportEvents | undefined) {
     this.#mailbox.events = events;
-  }
-
-  room(): Uint8Array {
-    return this.#reader.room ?? (this.#reader.expectsLarge ? beginnings : readings);
-  }
-
-  filled(bytes: number, room: Uint8Array): void {
-    if (room.buffer === readings.buffer) this.#read(room.subarray(0, bytes));
-    else this.#reader.filled(bytes);
-  }
-
-  #read(chunk: Uint8Array): void {
-    try {
-      this.#reader.push(chunk);
-    } catch (error) {
-      this.destroy(error as Error);
-    }
   }
 
   send(kind: number, head: Uint8Array, tail?: Uint8Array): boolean {

@@ -1,13 +1,16 @@
 /** Packets over a WebSocket: one binary message is `[kind u8][body]`. One of the two importers of `ws`. */
 import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import { WebSocket } from 'ws';
 import { hideActivity } from '../base/activity.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import { LAST_KIND, Limit, MAX_PACKET } from '../wire/message.ts';
+import { messageHead, Opcode } from '../wire/ws-head.ts';
 import { Mailbox } from './mailbox.ts';
+import { readPackets } from './reading.ts';
 import { certificateOf, isStuck, unsent } from './tls.ts';
 import type { PeerCertificate, Transport, TransportEvents } from './transport.ts';
-import { messageStart } from './ws-message.ts';
+import { MessageReader } from './ws-reader.ts';
 
 /** Safe settings for both ends: nothing compressed, nothing fragmented, nothing larger than a packet. */
 export const WS_OPTIONS: {
@@ -50,6 +53,7 @@ class WsTransport implements Transport {
   readonly #masking: Masking;
   readonly #mailbox: Mailbox;
   #limit: number = Limit.HANDSHAKE;
+  #reader: MessageReader | undefined;
   #error: Error | undefined;
   #paused = false;
   #waiting = false;
@@ -73,6 +77,28 @@ class WsTransport implements Transport {
     socket.on('message', (data, isBinary) => this.#message(data as Buffer, isBinary));
     socket.on('error', (error) => (this.#error ??= protocolFault(error)));
     socket.on('close', () => this.#mailbox.close(this.#error));
+    this.#takeReading();
+  }
+
+  /** Puts a reader of ours in place of the ws package's. Where its insides are others, it goes on reading itself. */
+  #takeReading(): void {
+    const { _receiver: receiver } = this.#socket as unknown as Inside;
+    const theirs = this.#raw.listeners('data').find(({ name }) => name === 'socketOnData');
+    if (receiver === undefined || theirs === undefined) return;
+    this.#raw.off('data', theirs as () => void);
+    const reader = new MessageReader(
+      this.#masking === 'none',
+      // Nothing follows a fault that ws found.
+      (kind, body, owned) => receiver.errored ?? this.#mailbox.packet(kind, body, owned),
+      (bytes) => receiver.errored ?? receiver.write(Buffer.from(bytes)),
+    );
+    this.#reader = reader;
+    const read = readPackets(this.#raw, reader, (error) => this.destroy(error));
+    // Before theirs, which would give what is left to a receiver that has not seen what it follows.
+    this.#raw.prependListener('close', () => {
+      const left = this.#raw.read() as Buffer | null;
+      if (left !== null) read(left);
+    });
   }
 
   get buffered(): number {
@@ -136,7 +162,7 @@ class WsTransport implements Transport {
     const length = 1 + head.length + tail.length;
     const joined = length <= JOIN_LIMIT ? [head, tail] : tail.length > 0 ? [head] : [];
     const room = joined.reduce((sum, part) => sum + part.length, 1);
-    const [bytes, start] = messageStart(length, this.#masking === 'zeros', room);
+    const [bytes, start] = messageHead(Opcode.BINARY, length, this.#masking === 'zeros', room);
     bytes[start] = kind;
     let at = start + 1;
     for (const part of joined) {
@@ -163,6 +189,7 @@ class WsTransport implements Transport {
 
   setLimit(bytes: number): void {
     this.#limit = bytes;
+    if (this.#reader !== undefined) this.#reader.limit = bytes;
     limitMessages(this.#socket, bytes);
   }
 
@@ -205,12 +232,17 @@ class WsTransport implements Transport {
  * inner field of ws 8: where it is missing, a message is refused when it has come whole.
  */
 function limitMessages(socket: WebSocket, bytes: number): void {
-  const { _receiver: receiver } = socket as unknown as { _receiver?: { _maxPayload?: number } };
+  const { _receiver: receiver } = socket as unknown as Inside;
   // With the byte of its kind.
   if (typeof receiver?._maxPayload === 'number') receiver._maxPayload = bytes + 1;
 }
 
 const NOTHING = new Uint8Array(0);
+
+/** Inner fields of ws 8. */
+interface Inside {
+  readonly _receiver?: Writable & { _maxPayload?: number };
+}
 
 /** Errors of a write are told by the socket's own 'error' and 'close'. */
 const NO_ERROR = (): void => undefined;

@@ -30,22 +30,24 @@ export type PacketSink = (kind: number, body: Uint8Array, owned: boolean) => voi
  * Cuts a byte stream into packets. A body inside one chunk is a view of it; one that spans chunks is assembled once,
  * in memory of its own (`owned`).
  */
-export class PacketReader {
+export abstract class PacketReader {
   /** Largest body in bytes; an announced length above it fails before anything is kept. */
   limit: number = Limit.HANDSHAKE;
   readonly #sink: PacketSink;
-  /** Bytes of an incomplete header. */
+  /** Bytes of an incomplete head. */
   #start: Buffer = Buffer.alloc(0);
   #kind = 0;
   #body: Buffer | undefined;
   #filled = 0;
-  #first = true;
   /** The last body was large. */
   expectsLarge = false;
 
   constructor(sink: PacketSink) {
     this.#sink = sink;
   }
+
+  /** Takes the head of a packet, and `take`s its body: what is left. Undefined if more of the head must come. */
+  protected abstract begin(rest: Buffer): Buffer | undefined;
 
   /** The rest of a large body, for its bytes to be read there at once; `filled` tells of them. */
   get room(): Uint8Array | undefined {
@@ -68,36 +70,26 @@ export class PacketReader {
       this.#start = Buffer.alloc(0);
     }
     while (rest.length > 0) {
-      if (this.#body !== undefined) rest = this.#fill(this.#body, rest);
-      else if (rest.length < HEADER) return this.#keep(rest);
-      else rest = this.#begin(rest);
+      const next = this.#body === undefined ? this.begin(rest) : this.#fill(this.#body, rest);
+      if (next === undefined) {
+        this.#start = Buffer.from(rest);
+        return;
+      }
+      rest = next;
     }
   }
 
-  #keep(rest: Buffer): void {
-    if (this.#first) refuseForeign(rest);
-    this.#start = Buffer.from(rest);
-  }
-
-  #begin(rest: Buffer): Buffer {
-    if (this.#first) refuseForeign(rest);
-    const length = rest.readUInt32LE(0) - 1;
-    const kind = rest[4] as number;
-    if (length < 0 || kind < 1 || kind > LAST_KIND)
-      throw broken(`the peer sent a packet of unknown kind ${kind}`);
-    if (length > this.limit)
-      throw broken(`the peer sent a packet of ${length} bytes; at most ${this.limit} are allowed`);
-    this.#first = false;
-    const end = HEADER + length;
-    if (rest.length >= end) {
+  /** A body of `length` bytes begins. Returns what does not belong to it. */
+  protected take(kind: number, length: number, rest: Buffer): Buffer {
+    if (rest.length >= length) {
       this.expectsLarge = length >= LARGE;
-      this.#sink(kind, rest.subarray(HEADER, end), false);
-      return rest.subarray(end);
+      this.#sink(kind, rest.subarray(0, length), false);
+      return rest.subarray(length);
     }
     this.#kind = kind;
     this.#body = lendRoom(length);
     this.#filled = 0;
-    return this.#fill(this.#body, rest.subarray(HEADER));
+    return this.#fill(this.#body, rest);
   }
 
   #fill(body: Buffer, rest: Buffer): Buffer {
@@ -111,6 +103,24 @@ export class PacketReader {
     this.#body = undefined;
     this.expectsLarge = body.length >= LARGE;
     this.#sink(this.#kind, body, true);
+  }
+}
+
+/** Packets with a header of ours. */
+export class StreamPacketReader extends PacketReader {
+  #first = true;
+
+  protected begin(rest: Buffer): Buffer | undefined {
+    if (this.#first) refuseForeign(rest);
+    if (rest.length < HEADER) return undefined;
+    const length = rest.readUInt32LE(0) - 1;
+    const kind = rest[4] as number;
+    if (length < 0 || kind < 1 || kind > LAST_KIND)
+      throw broken(`the peer sent a packet of unknown kind ${kind}`);
+    if (length > this.limit)
+      throw broken(`the peer sent a packet of ${length} bytes; at most ${this.limit} are allowed`);
+    this.#first = false;
+    return this.take(kind, length, rest.subarray(HEADER));
   }
 }
 

@@ -65,6 +65,41 @@ test('good frames are packets, split however they like', async () => {
   await log.closed();
 });
 
+test('masked messages and plain ones are packets in the order in which they were sent', async () => {
+  const [far, peer] = await links.raw();
+  const log = record(far);
+  const key = Buffer.of(7, 0, 255, 1);
+  const masked = frame(
+    FIN | BINARY,
+    packet.map((byte, i) => byte ^ (key[i % 4] as number)) as Buffer,
+  );
+  key.copy(masked, masked.length - packet.length - 4);
+  const other = frame(FIN | BINARY, Buffer.from([Kind.RPC, 9]));
+  const ping = Buffer.concat([Buffer.of(FIN | 9, 0x84, 0, 0, 0, 0), Buffer.from('ping')]);
+  const all = Buffer.concat([masked, other, ping, masked, other]);
+  peer.write(all.subarray(0, 12));
+  await new Promise((resolve) => setImmediate(resolve));
+  peer.write(all.subarray(12));
+  await log.received(4);
+  const [first, second] = [packet.subarray(1), Buffer.of(9)].map((body) => ({
+    kind: Kind.RPC,
+    body,
+  }));
+  assert.deepEqual(log.packets, [first, second, first, second]);
+  peer.destroy();
+  await log.closed();
+});
+
+test('a packet behind a frame that breaks the protocol is not taken', async () => {
+  const [far, peer] = await links.raw();
+  const log = record(far);
+  // A ping that tells its length in a form which only long messages may have.
+  peer.write(Buffer.concat([frame(FIN | 9, Buffer.from('ping')), frame(FIN | BINARY, packet)]));
+  assert.equal(codeOf(await log.closed()), 'ERR_ELSEWHERE_PROTOCOL');
+  assert.deepEqual(log.packets, []);
+  peer.destroy();
+});
+
 test('a client that vanishes ends it', async () => {
   const [far, peer] = await links.raw();
   const log = record(far);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { PacketReader, packetHeader } from '../../src/wire/frame.ts';
+import { packetHeader, StreamPacketReader } from '../../src/wire/frame.ts';
 import { LAST_KIND, Limit } from '../../src/wire/message.ts';
 import { fc } from '../kit/random.ts';
 import { suite } from '../kit/suite.ts';
@@ -15,7 +15,7 @@ interface Packet {
 function read(chunks: readonly Uint8Array[], limit: number = Limit.HANDSHAKE): Packet[] {
   const packets: Packet[] = [];
   const owned: { body: Uint8Array; copy: Buffer }[] = [];
-  const reader = new PacketReader((kind, body, mine) => {
+  const reader = new StreamPacketReader((kind, body, mine) => {
     packets.push({ kind, body: Buffer.from(body) });
     if (mine) owned.push({ body, copy: Buffer.from(body) });
   });
@@ -75,7 +75,7 @@ test('bytes that are read to where they belong give the same packets', () => {
         const stream = Buffer.concat(packets.map(bytesOf));
         const memory = Buffer.alloc(90_000);
         const got: Packet[] = [];
-        const reader = new PacketReader((kind, body) =>
+        const reader = new StreamPacketReader((kind, body) =>
           got.push({ kind, body: Buffer.from(body) }),
         );
         reader.limit = 300_000;
