@@ -39,10 +39,19 @@ export function programEnvironment(
   };
 }
 
-/** The token travels apart, so that a program which prints its agent's URL gives nothing away. */
+/**
+ * The agent's token travels apart, so that a program which prints its agent's URL does not give it away. A relay's stays in
+ * the URL, without which nobody gets as far as the agent.
+ */
 function splitToken(url: string): [string, string | undefined] {
   const at = url.indexOf('#');
-  return at === -1 ? [url, undefined] : [url.slice(0, at), decodeURIComponent(url.slice(at + 1))];
+  if (at === -1) return [url, undefined];
+  const [address, fragment] = [url.slice(0, at), url.slice(at + 1)];
+  if (!/^relays?:/.test(url)) return [address, decodeURIComponent(fragment)];
+  const [own = '', relays] = fragment.split('&');
+  // One alone is the relay's.
+  if (relays === undefined || own === '') return [url, undefined];
+  return [`${address}#&${relays}`, decodeURIComponent(own)];
 }
 
 /** NODE_OPTIONS knows double quotes and backslashes (src/node_options.cc, ParseNodeOptionsEnvVar). */

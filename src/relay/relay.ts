@@ -108,9 +108,18 @@ export class Relay {
     const met = (socket: Socket): void => this.#met(socket);
     const server: Server =
       this.#endpoint.scheme === 'tls'
-        ? tls.createServer({ ...serverSettings(this.#options.tls), allowHalfOpen: true }, met)
+        ? tls.createServer(
+            {
+              ...serverSettings(this.#options.tls),
+              allowHalfOpen: true,
+              handshakeTimeout: PATIENCE,
+            },
+            met,
+          )
         : net.createServer({ allowHalfOpen: true, noDelay: true }, met);
     this.#server = server;
+    // Also those that never get through the handshake: whoever closes the relay waits for them.
+    server.on('connection', (socket: Socket) => this.#keep(socket));
     return new Promise((resolve, reject) => {
       server.once('error', (error) =>
         reject(
@@ -132,11 +141,16 @@ export class Relay {
     });
   }
 
+  #keep(socket: Socket): void {
+    if (this.#sockets.has(socket)) return;
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+  }
+
   #met(socket: Socket): void {
     socket.on('error', () => undefined);
     if (this.#strangers >= MAX_STRANGERS) return void socket.destroy();
-    this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
+    this.#keep(socket);
     this.#strangers++;
     socket.setNoDelay(true);
     socket.setTimeout(PATIENCE, () => socket.destroy());

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { runDetached } from '../base/context.ts';
+import { ElsewhereError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { formatUrl } from '../transport/endpoint.ts';
 import { introduce, type RelayRole } from '../transport/introduction.ts';
@@ -46,11 +47,17 @@ class DialOut implements Listener {
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#dial('agent', this.#id, (error, control) => {
-        if (error !== undefined || control === undefined) return reject(error);
+        if (error !== undefined || control === undefined) return reject(this.#unreachable(error));
         this.#hold(control);
         resolve();
       });
     });
+  }
+
+  #unreachable(error: Error | undefined): Error {
+    if (error instanceof ElsewhereError) return error;
+    const message = `the relay at ${this.url} cannot be reached: ${error?.message}`;
+    return new ElsewhereError('ERR_ELSEWHERE_CONNECT', message, { cause: error });
   }
 
   #dial(
