@@ -74,6 +74,9 @@ const programs: Record<string, string> = {
   'a socket that is paused': `const s = dial(() => { log('connect'); s.pause(); });`,
   'a socket that has ended its half': `const s = dial(() => s.end('bye', () => log('sent')));`,
   'a socket with a time limit, let go': `const s = dial(() => s.unref()); s.setTimeout(${LATER / 2}, () => log('timeout'));`,
+  'a server that was let go': `const s = net.createServer().listen(0, '127.0.0.1', () => { log('listening'); s.unref(); });`,
+  'a server that was let go, with a socket': `const s = net.createServer((peer) => peer.on('data', () => peer.end('bye'))).unref().listen(0, '127.0.0.1', () =>
+     net.connect(s.address().port, '127.0.0.1', function () { this.write('x'); }).on('data', (d) => log(String(d))).on('close', () => log('close')));`,
   'an exit in the middle of a write': `const s = dial(() => { s.write('x'.repeat(1e6)); process.exit(3); });`,
   'an http agent that keeps its sockets': `const agent = new http.Agent({ keepAlive: true });
      http.get({ port: page, host: '127.0.0.1', agent }, (r) => r.resume().on('end', () => log('end')));`,
