@@ -12,7 +12,7 @@ import { flagNumber, toWireFlags } from './flags.ts';
 import { isLoading } from './loader.ts';
 import { noteChange } from './open-ahead.ts';
 import { planned } from './path-operations.ts';
-import { isPath, type RemotePath, remotePath } from './paths.ts';
+import { isPath, placeHere, type RemotePath, remotePath } from './paths.ts';
 import { readWhole } from './read-file.ts';
 import { bytesOf } from './values.ts';
 import { ask, failing, type Task, type Work } from './work.ts';
@@ -52,20 +52,51 @@ function replaceRun(
   const { run } = native.prototype;
   context.replace(native.prototype, 'run', function (this: Job, ...args: unknown[]): unknown {
     const found = context.target() === undefined || isLoading() ? undefined : plan(this, args[0]);
-    if (found === undefined) return run.apply(this, args as [unknown?]);
+    if (found === undefined)
+      return isElsewhere(context, this, args) ? misplaced() : run.apply(this, args as [unknown?]);
     // Node hands what `run` returns to the caller as the job's error.
     if (found instanceof Error) return found;
     withCallback(found.task, found.done);
     return undefined;
   });
   const remembering = new Proxy(native, {
-    construct(target, args: unknown[], newTarget) {
+    construct(target, given: unknown[], newTarget) {
+      const args = placed(context, given, name === 'CpDirJob' ? [0, 1] : [0]);
       const job = Reflect.construct(target, args, newTarget) as object;
       made.set(job, args);
       return job;
     },
   });
   context.replace(binding, name, remembering);
+}
+
+/** Arguments of a job whose paths stay here: relative ones start in the scope's directory. */
+function placed(context: FsContext, args: unknown[], places: readonly number[]): unknown[] {
+  if (context.target() === undefined || isLoading()) return args;
+  const own = [...args];
+  for (const at of places) if (staysHere(context, own[at])) placeHere(context, own, at);
+  return own;
+}
+
+/** Whether a job that nobody saw being made would look for its path in the directory of this process. */
+function isElsewhere(context: FsContext, job: Job, args: unknown[]): boolean {
+  return !made.has(job) && placed(context, args, [0])[0] !== args[0];
+}
+
+function misplaced(): Error {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_UNSUPPORTED',
+    'fs.readFile and fs.writeFile of this Node take a relative path that stays here from the directory of the process, not of the scope: give an absolute path, or use fs.promises',
+  );
+}
+
+function staysHere(context: FsContext, path: unknown): boolean {
+  try {
+    return isPath(path) && remotePath(context, path, 'open') === undefined;
+  } catch {
+    // Refused: `run` tells.
+    return false;
+  }
 }
 
 function readJob(context: FsContext, job: Job, given: unknown): Run | undefined {
