@@ -4,6 +4,7 @@
  * half would. (TLS and HTTP/2 are native themselves, and go through that half.)
  */
 import { AsyncResource } from 'node:async_hooks';
+import { isInt32Array } from 'node:util/types';
 import { nodeBinding } from '../../src/base/node-binding.ts';
 import { lendRoomUntilSent } from '../../src/base/spare-memory.ts';
 
@@ -31,8 +32,10 @@ export interface WriteState {
 
 export function findWriteState(): WriteState | undefined {
   const found = nodeBinding<WriteState>('stream_wrap');
+  // Not by `instanceof`: jest runs tests in a realm of their own.
   const isThere =
-    found?.streamBaseState instanceof Int32Array &&
+    isInt32Array(found?.streamBaseState) &&
+    found !== undefined &&
     typeof found.kBytesWritten === 'number' &&
     typeof found.kLastWriteWasAsync === 'number';
   return isThere ? found : undefined;
