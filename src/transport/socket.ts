@@ -6,12 +6,10 @@ import { Mailbox } from './mailbox.ts';
 import { readPackets } from './reading.ts';
 import { certificateOf, isStuck, unsent } from './tls.ts';
 import type { PeerCertificate, Transport, TransportEvents } from './transport.ts';
+import { writePacket } from './writing.ts';
 
 /** Milliseconds for what was accepted to leave before the socket is torn down. */
 const CLOSE_FUSE = 2000;
-/** Bodies up to this size are copied behind their header: one write instead of two. */
-const JOIN_LIMIT = 16_384;
-
 /** Takes over a connected socket. */
 export function socketTransport(socket: Socket, description: string): Transport {
   return new SocketTransport(socket, description);
@@ -78,16 +76,7 @@ class SocketTransport implements Transport {
     const socket = this.#socket;
     if (this.#ending || socket.destroyed || !socket.writable) return true;
     const length = head.length + (tail?.length ?? 0);
-    const header = packetHeader(kind, length);
-    if (length <= JOIN_LIMIT)
-      return socket.write(
-        tail === undefined ? Buffer.concat([header, head]) : Buffer.concat([header, head, tail]),
-      );
-    socket.cork();
-    socket.write(tail === undefined ? header : Buffer.concat([header, head]));
-    const more = socket.write(tail ?? head);
-    socket.uncork();
-    return more;
+    return writePacket(socket, packetHeader(kind, length), head, tail);
   }
 
   cork(on: boolean): void {

@@ -10,6 +10,7 @@ import { Mailbox } from './mailbox.ts';
 import { readPackets } from './reading.ts';
 import { certificateOf, isStuck, unsent } from './tls.ts';
 import type { PeerCertificate, Transport, TransportEvents } from './transport.ts';
+import { writePacket } from './writing.ts';
 import { MessageReader } from './ws-reader.ts';
 
 /** Safe settings for both ends: nothing compressed, nothing fragmented, nothing larger than a packet. */
@@ -28,9 +29,6 @@ export const WS_OPTIONS: {
 /** `send` asks the caller to wait above this many bytes. */
 const HIGH_WATER = 64 * 1024;
 const CLOSE_FUSE = 2000;
-
-/** Bodies up to this size are copied behind their head: one write instead of two. */
-const JOIN_LIMIT = 16 * 1024;
 
 /** How our messages are masked: a server's not at all, a client's with zeros where no proxy can see them. */
 export type Masking = 'none' | 'zeros' | 'random';
@@ -158,22 +156,11 @@ class WsTransport implements Transport {
   }
 
   /** Without ws, which would want the message in one piece. Its own frames leave at once too, so the order is kept. */
-  #sendPlain(kind: number, head: Uint8Array, tail: Uint8Array = NOTHING): void {
-    const length = 1 + head.length + tail.length;
-    const joined = length <= JOIN_LIMIT ? [head, tail] : tail.length > 0 ? [head] : [];
-    const room = joined.reduce((sum, part) => sum + part.length, 1);
-    const [bytes, start] = messageHead(Opcode.BINARY, length, this.#masking === 'zeros', room);
-    bytes[start] = kind;
-    let at = start + 1;
-    for (const part of joined) {
-      bytes.set(part, at);
-      at += part.length;
-    }
-    if (room === length) return void this.#raw.write(bytes);
-    this.#raw.cork();
-    this.#raw.write(bytes);
-    this.#raw.write(tail.length > 0 ? tail : head);
-    this.#raw.uncork();
+  #sendPlain(kind: number, head: Uint8Array, tail?: Uint8Array): void {
+    const length = 1 + head.length + (tail?.length ?? 0);
+    const [header, end] = messageHead(Opcode.BINARY, length, this.#masking === 'zeros', 1);
+    header[end] = kind;
+    writePacket(this.#raw, header, head, tail);
   }
 
   cork(on: boolean): void {
