@@ -12,7 +12,7 @@ import { flagNumber, toWireFlags } from './flags.ts';
 import { isLoading } from './loader.ts';
 import { noteChange } from './open-ahead.ts';
 import { planned } from './path-operations.ts';
-import { isPath, placeHere, type RemotePath, remotePath } from './paths.ts';
+import { isPath, isRelative, placeHere, type RemotePath, remotePath } from './paths.ts';
 import { readWhole } from './read-file.ts';
 import { bytesOf } from './values.ts';
 import { ask, failing, type Task, type Work } from './work.ts';
@@ -90,9 +90,10 @@ function misplaced(): Error {
   );
 }
 
+/** Of a path that would start elsewhere; the rules need not be asked about any other. */
 function staysHere(context: FsContext, path: unknown): boolean {
   try {
-    return isPath(path) && remotePath(context, path, 'open') === undefined;
+    return isRelative(path) && remotePath(context, path, 'open') === undefined;
   } catch {
     // Refused: `run` tells.
     return false;

@@ -33,6 +33,11 @@ export function remotePath(
   return { target, path: joined(prefix, given), prefix };
 }
 
+/** Not the empty path, which names nothing. */
+export function isRelative(value: unknown): value is WirePath {
+  return isPath(value) && value.length > 0 && !isAbsolute(String(value));
+}
+
 /**
  * For calls that stay here: their relative paths start in the scope's working directory, which need not be this
  * process's. Changes those of `args`, the call's own, that stand at `places`.
@@ -46,7 +51,7 @@ export function placeHere(
   if (cwd?.startsWith('/') !== true || cwd === context.locally(() => process.cwd())) return;
   for (const at of places) {
     const path = args[at];
-    if (isPath(path) && path.length > 0 && !isAbsolute(String(path)))
+    if (isRelative(path))
       (args as unknown[])[at] = joined(cwd.endsWith('/') ? cwd : `${cwd}/`, path);
   }
 }
