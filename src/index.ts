@@ -13,7 +13,15 @@ export { ElsewhereError, type ElsewhereErrorCode } from './base/errors.ts';
 export type { PeerInfo } from './connection/channel.ts';
 export { type ExposedOptions, exposed } from './objects/exposure.ts';
 export type { Limits } from './objects/limits.ts';
-export { byRef, byValue, type Permissions, restricted } from './objects/marks.ts';
+export {
+  byRef,
+  byValue,
+  type DecidesAccess,
+  type Permissions,
+  remoteAccess,
+  restricted,
+  type Use,
+} from './objects/marks.ts';
 export { isRemote, within } from './objects/reference.ts';
 export { obtain, oneway, release, remoteReflect } from './objects/remote.ts';
 export type {
@@ -75,7 +83,7 @@ export { type ExposedPort, type ExposeOptions, expose } from './service/expose.t
 export { type InteractOptions, interact } from './service/interact.ts';
 export type { FarModules, FarModuleTypes, ImportModule } from './service/modules.ts';
 export type { ConnectionPair } from './service/pair.ts';
-export { redirectStdio } from './service/redirect-stdio.ts';
+export { type AttachedStdio, redirectStdio } from './service/redirect-stdio.ts';
 export {
   type ServeOptions,
   Server,
@@ -87,8 +95,10 @@ export {
   type Intercept,
   Service,
   type ServiceCall,
+  type ServiceFailure,
   type ServicePeer,
   type ServiceSource,
+  type ServingOptions,
 } from './service/service.ts';
 export { type Tracked, timed, track } from './service/tracked.ts';
 export {

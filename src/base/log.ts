@@ -1,7 +1,12 @@
 /** One line of the toolkit's own on stderr, never through a substituted stream, and never fed by a peer unescaped. */
-let sink: ((line: string) => void) | undefined;
+import { debuglog } from 'node:util';
+import { originals } from './originals.ts';
 
-/** Where lines go; none by default, so that a library stays silent. The command line sets it. */
+let sink: ((line: string) => void) | undefined = debuglog('elsewhere').enabled
+  ? (line) => originals.process.stderr.write(`ELSEWHERE ${process.pid}: ${line}\n`)
+  : undefined;
+
+/** Where lines go. By default a library stays silent, but for NODE_DEBUG=elsewhere. The command line sets it. */
 export function setLog(write: ((line: string) => void) | undefined): void {
   sink = write;
 }

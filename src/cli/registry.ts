@@ -68,6 +68,7 @@ async function list(registry: string | undefined, json: boolean): Promise<number
 }
 
 /** The token stays out of terminals. */
-function lineOf({ name, hostname, pid, url }: Endpoint): string {
-  return `${name}  ${hostname}  ${pid}  ${url.replace(/#.*$/, '')}\n`;
+function lineOf({ name, hostname, pid, url, tags }: Endpoint): string {
+  const more = tags.length === 0 ? '' : `  ${tags.join(',')}`;
+  return `${name}  ${hostname}  ${pid}  ${url.replace(/#.*$/, '')}${more}\n`;
 }

@@ -17,6 +17,8 @@ export interface PeerInfo {
   readonly cwd: string;
   /** Version of its elsewhere package. */
   readonly version: string;
+  /** Names of the service that it serves: the class's, and its aliases. */
+  readonly services: readonly string[];
 }
 
 /** Called once, with the error or the value. */

@@ -5,12 +5,9 @@
 import { EventEmitter } from 'node:events';
 import { ElsewhereError } from '../base/errors.ts';
 import { type Exposure, exposuresOf, isBuiltin } from './exposure.ts';
-import { ByReference, Restricted } from './marks.ts';
+import { ByReference, type DecidesAccess, Restricted, remoteAccess, type Use } from './marks.ts';
 
 export type Access = 'open' | 'listed';
-/** What is done with a member. */
-export type Use = 'get' | 'set' | 'call';
-
 /** Ways to what the object was not asked to show. They do not exist for a peer, listed or not. */
 const NEVER: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 const EMITTER: ReadonlySet<string> = new Set([
@@ -85,6 +82,10 @@ function exposedNames(owner: unknown): string[] {
 
 function isListed(owner: unknown, key: string, use: Use): boolean {
   if (owner instanceof Restricted) return isPermitted(owner, key, use);
+  const said = decision(unmarked(owner), key, use);
+  if (said !== undefined) return said;
+  // No list allows it.
+  if (use === 'delete') return false;
   if (owner instanceof ByReference) return isPublic(owner.value, key);
   if (typeof owner === 'function') return false;
   if (typeof owner !== 'object' || owner === null) return false;
@@ -96,6 +97,15 @@ function isListed(owner: unknown, key: string, use: Use): boolean {
   return isData(owner) && Object.hasOwn(owner, key);
 }
 
+/** What the object says itself, if it does. Members of the language's own prototypes stay out of reach. */
+function decision(owner: unknown, key: string, use: Use): boolean | undefined {
+  if (typeof owner !== 'object' || owner === null) return undefined;
+  const { [remoteAccess]: decide } = owner as Partial<DecidesAccess>;
+  const said = typeof decide === 'function' ? decide.call(owner, key, use) : undefined;
+  if (said !== true) return said === undefined ? undefined : false;
+  return use === 'set' || isDefined(owner, key);
+}
+
 function isExposed(owner: object, exposure: Exposure | undefined, use: Use): boolean {
   if (exposure === undefined || (use === 'set' && exposure.writable !== true)) return false;
   return isDefined(owner, exposure.key);
@@ -103,6 +113,7 @@ function isExposed(owner: object, exposure: Exposure | undefined, use: Use): boo
 
 function isPermitted({ value, get, set, call }: Restricted, key: string, use: Use): boolean {
   if (use === 'set') return set.has(key);
+  if (use === 'delete') return false;
   const isMethod = typeof Reflect.get(value, key) === 'function';
   return get.has(key) || (use === 'call' && isMethod && call.has(key));
 }

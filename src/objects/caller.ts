@@ -15,6 +15,8 @@ export interface CallerPort extends Asking {
   drop(id: number): void;
   /** The numbers below `floor` will not be named again, although no call says so. */
   idle(floor: number): void;
+  /** What goes along about standard streams; null for nothing. */
+  stdio(): number | null;
 }
 
 interface Underway {
@@ -79,7 +81,9 @@ export class ProxyCaller implements Caller {
     };
     const site = callSite(this.#send);
     result.promise = new Promise((resolve, reject) => {
+      const stdio = this.#port.stdio();
       const message = [number, number - this.#floor(), target, path, operation, params];
+      if (stdio !== null) message.push(stdio);
       const done = (error: unknown, value?: unknown): void => {
         this.#settled(result, base);
         if (error === null) return settle(resolve, reject, () => this.#port.open(value));

@@ -45,13 +45,18 @@ function passOn(
   return place.caller.perform({ ...place, path }, operation, params).promise;
 }
 
-type KeepCursor = (cursor: Cursor) => number;
+/** Who has something carried out. */
+export interface Carrying {
+  keepCursor(cursor: Cursor): number;
+  /** What a call throws of which nobody hears. */
+  unheard(error: unknown): void;
+}
 
 export function carryOut(
   { value, rest, access }: Found,
   operation: unknown,
   params: readonly unknown[],
-  keep: KeepCursor,
+  carrying: Carrying,
 ): unknown {
   const last = rest.at(-1);
   const owner = rest
@@ -66,7 +71,7 @@ export function carryOut(
     case Operation.GET:
       return last === undefined ? value : shown(owner, last, get());
     case Operation.CALL:
-      return call(owner, last, params, access);
+      return call(owner, last, params, access, carrying);
     case Operation.CONSTRUCT:
       return construct(get(), params, access, last);
     case Operation.SET:
@@ -80,7 +85,7 @@ export function carryOut(
     case Operation.SETTLE:
       return get();
     case Operation.ITERATE:
-      return begin(get(), params[0], access, keep);
+      return begin(get(), params[0], access, carrying);
     case Operation.NEXT:
       return nextOf(value, params[0]);
     case Operation.COPY:
@@ -101,6 +106,7 @@ function call(
   name: string | undefined,
   args: readonly unknown[],
   access: Access,
+  { unheard }: Carrying,
 ): unknown {
   const fn = name === undefined ? unmarked(owner) : member(owner, name, 'call', access);
   if (typeof fn !== 'function')
@@ -110,7 +116,7 @@ function call(
   const run = (): unknown =>
     Reflect.apply(fn, name === undefined ? undefined : unmarked(owner), args);
   const { oneway, byValue } = (name === undefined ? undefined : exposureOf(owner, name)) ?? {};
-  if (oneway === true) return void (async () => run())().catch(() => undefined);
+  if (oneway === true) return void (async () => run())().catch(unheard);
   return byValue === true ? copied(run()) : run();
 }
 
@@ -144,21 +150,21 @@ function setMember(owner: unknown, name: string | undefined, value: unknown, acc
 }
 
 function deleteMember(owner: unknown, name: string | undefined, access: Access): boolean {
-  if (name === undefined || access === 'listed') throw noMember(name ?? '');
-  check(owner, name, 'set', access);
-  return Reflect.deleteProperty(unmarked(owner) as object, name);
+  if (name === undefined) throw noMember('');
+  check(owner, name, 'delete', access);
+  return Reflect.deleteProperty(unmarked(owner) as object, keyOf(owner, name));
 }
 
 async function begin(
   iterable: unknown,
   count: unknown,
   access: Access,
-  keep: KeepCursor,
+  { keepCursor }: Carrying,
 ): Promise<unknown> {
   if (access === 'listed' && !mayIterate(iterable)) throw noMember('[Symbol.iterator]');
   const cursor = new Cursor(iterable);
   const [items, done] = await cursor.next(count);
-  return [done ? -1 : keep(cursor), items, done];
+  return [done ? -1 : keepCursor(cursor), items, done];
 }
 
 async function dispose(value: unknown, access: Access): Promise<boolean> {

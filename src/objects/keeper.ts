@@ -1,7 +1,8 @@
 /** Carries out what the other side asks of our objects. */
 import { ElsewhereError } from '../base/errors.ts';
+import type { IncomingCall } from '../connection/calls.ts';
 import { type Access, member, noMember, unmarked } from './access.ts';
-import { carryOut, type Found } from './carry-out.ts';
+import { type Carrying, carryOut, type Found } from './carry-out.ts';
 import type { Cursor } from './cursor.ts';
 import type { Exports } from './exports.ts';
 import { OPERATIONS, Operation, type OperationName, type TargetName } from './operation.ts';
@@ -34,7 +35,19 @@ export interface Request {
   readonly path: readonly string[];
   /** Arguments of a call, the value that is set. */
   readonly args: readonly unknown[];
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
 }
+
+/** Of what is listed, as opposed to open: what was asked, and what it threw. */
+export interface Failure extends Pick<Request, 'operation' | 'path'> {
+  readonly error: unknown;
+}
+
+/** Whoever asked has no way to give it up. */
+const LASTING: AbortSignal = new AbortController().signal;
+
+type Settling = Pick<IncomingCall, 'signal'> | undefined;
 
 /** Answers in place of what was asked, or has it done: `next` with the same arguments or others. */
 export type Interceptor = (
@@ -45,21 +58,30 @@ export type Interceptor = (
 export class Keeper {
   readonly roots: Map<string, Root> = new Map();
   interceptor: Interceptor | undefined;
+  /** Hears of failures: their caller does too, unless it asked for no answer. */
+  failed: ((failure: Failure) => void) | undefined;
   readonly #exports: Exports;
   /** What calls have given, for those that were made on it before it was there. */
   readonly #results = new Map<number, Outcome | Promise<Outcome>>();
+  /** Numbers of calls of what is open. */
+  readonly #open = new Set<number>();
   /** Asked for before the call itself has arrived: its arguments were large. */
   readonly #expected = new Map<number, (outcome: Outcome | Promise<Outcome>) => void>();
 
   /** Numbers below were given back. */
   #floor = 0;
+  readonly #carrying: Carrying = {
+    keepCursor: (cursor) => this.#keepCursor(cursor),
+    unheard: () => undefined,
+  };
 
   constructor(exports: Exports) {
     this.#exports = exports;
   }
 
   /** Keeps what call `number` gives until the other side has given its number back. */
-  remember(number: number, outcome: Outcome | Promise<Outcome>): void {
+  remember(number: number, outcome: Outcome | Promise<Outcome>, access: Access): void {
+    if (access === 'open') this.#open.add(number);
     if (outcome instanceof Promise) outcome.catch(() => undefined);
     const expecting = this.#expected.get(number);
     if (expecting === undefined) this.#results.set(number, outcome);
@@ -76,7 +98,15 @@ export class Keeper {
     for (const number of this.#results.keys()) {
       if (number >= floor) return;
       this.#results.delete(number);
+      this.#open.delete(number);
     }
+  }
+
+  /** Of what is named so: 'listed' for what is not there. */
+  accessOf(target: TargetName): Access {
+    if (typeof target === 'string') return this.roots.get(target)?.access ?? 'listed';
+    if (typeof target === 'number') return this.#exports.find(target)?.access ?? 'listed';
+    return this.#open.has(target?.[0]) ? 'open' : 'listed';
   }
 
   perform(
@@ -84,6 +114,7 @@ export class Keeper {
     path: readonly string[],
     operation: unknown,
     params: readonly unknown[],
+    call?: Settling,
   ): Outcome | Promise<Outcome> {
     const root = typeof target === 'string' ? this.roots.get(target) : undefined;
     const [name] = path;
@@ -91,8 +122,8 @@ export class Keeper {
       if (path.length === 1) return { value: root.has(name), access: root.access };
     const found = this.#find(target, path);
     if (found instanceof Promise)
-      return found.then((late) => this.#carryOut(late, operation, params));
-    return this.#carryOut(found, operation, params);
+      return found.then((late) => this.#carryOut(late, operation, params, call));
+    return this.#carryOut(found, operation, params, call);
   }
 
   /** The value of a path of ours that the other side names in a value. */
@@ -139,21 +170,35 @@ export class Keeper {
     found: Found,
     operation: unknown,
     params: readonly unknown[],
+    call: Settling,
   ): Outcome | Promise<Outcome> {
-    const { access } = found;
-    const next = (args = params): unknown =>
-      carryOut(found, operation, args, (cursor) => this.#keepCursor(cursor));
-    const name = access === 'listed' ? OPERATIONS[operation as number] : undefined;
-    const value =
-      this.interceptor === undefined || name === undefined || name === 'next'
-        ? next()
-        : this.interceptor(
-            { operation: name, target: unmarked(found.value), path: found.rest, args: params },
-            next,
-          );
-    return value instanceof Promise
-      ? value.then((late) => ({ value: late, access }))
-      : { value, access };
+    const { access, rest: path } = found;
+    const name = access === 'open' ? undefined : OPERATIONS[operation as number];
+    if (name === undefined || (this.interceptor ?? this.failed) === undefined)
+      return outcomeOf(carryOut(found, operation, params, this.#carrying), access);
+    const failed = (error: unknown): void => this.failed?.({ operation: name, path, error });
+    const carrying = { ...this.#carrying, unheard: failed };
+    const next = (args = params): unknown => carryOut(found, operation, args, carrying);
+    try {
+      const value = this.#intercepted(found, name, params, call, next);
+      if (this.failed !== undefined && value instanceof Promise) value.catch(failed);
+      return outcomeOf(value, access);
+    } catch (error) {
+      failed(error);
+      throw error;
+    }
+  }
+
+  #intercepted(
+    { value, rest: path }: Found,
+    operation: OperationName,
+    args: readonly unknown[],
+    call: Settling,
+    next: (args?: readonly unknown[]) => unknown,
+  ): unknown {
+    if (this.interceptor === undefined || operation === 'next') return next();
+    const signal = call?.signal ?? LASTING;
+    return this.interceptor({ operation, target: unmarked(value), path, args, signal }, next);
   }
 
   #keepCursor(cursor: Cursor): number {
@@ -162,4 +207,10 @@ export class Keeper {
     entry.freed = () => void cursor.finish().catch(() => undefined);
     return entry.id;
   }
+}
+
+function outcomeOf(value: unknown, access: Access): Outcome | Promise<Outcome> {
+  return value instanceof Promise
+    ? value.then((late) => ({ value: late, access }))
+    : { value, access };
 }

@@ -1,6 +1,21 @@
 /** What a program says about one value: how it travels, and what of it the other side may use. */
 import { ByValue } from '../wire/sealed.ts';
 
+/** What is done with a member. */
+export type Use = 'get' | 'set' | 'call' | 'delete';
+
+/** Key of a method by which an object decides itself what of it the other side may use: see `DecidesAccess`. */
+export const remoteAccess: unique symbol = Symbol.for('elsewhere.remoteAccess') as never;
+
+export interface DecidesAccess {
+  /**
+   * Asked for each use of a member, in place of lists: true allows it, false denies it, undefined leaves it to the lists.
+   * `constructor`, `prototype`, `__proto__` and what the language's own prototypes have are never asked about, nor is
+   * anything in classic mode.
+   */
+  [remoteAccess](name: string, use: Use): boolean | undefined;
+}
+
 /** Travels by reference, whatever it is; the other side may use its public members. */
 export class ByReference {
   readonly value: object;

@@ -51,7 +51,7 @@ export type OperationName =
   | 'copy'
   | 'dispose';
 
-/** [call number, numbers given back, target, path, operation, params] */
+/** [call number, numbers given back, target, path, operation, params, set of standard streams (none: its own)] */
 export const DO = 'object.do';
 /** The same without an answer: [target, path, operation, params] */
 export const TELL = 'object.tell';

@@ -12,7 +12,7 @@ import { ProxyCaller } from './caller.ts';
 import { asPath, Carrier } from './carrier.ts';
 import { Exports } from './exports.ts';
 import { Imports } from './imports.ts';
-import { type Interceptor, Keeper, type Outcome, type Root } from './keeper.ts';
+import { type Failure, type Interceptor, Keeper, type Outcome, type Root } from './keeper.ts';
 import type { Asking } from './limits.ts';
 import { ABORT, DO, Operation, RELEASE, type TargetName, TELL } from './operation.ts';
 import { newReference, type Place, placeOf } from './reference.ts';
@@ -24,6 +24,8 @@ export interface ObjectPort extends Asking {
   readonly description: string;
   requestSync?(method: string, args: readonly unknown[]): unknown;
   notify(method: string, args: readonly unknown[]): void;
+  /** Which set of standard streams what the other side carries out shall have; null for its own. */
+  stdio?(): number | null;
 }
 
 /** How long numbers of settled calls may stay with the other side when no call follows, in milliseconds. */
@@ -38,6 +40,10 @@ export class ObjectSession {
   readonly #carrier: Carrier;
   /** Ids and counts that wait to be given back. */
   #returned: number[] = [];
+  /** How requests for what is open are carried out, by what the other side says about its standard streams. */
+  runOpen: ((stdio: unknown, fn: () => Outcome | Promise<Outcome>) => unknown) | undefined;
+  /** Whether errors of what is not open show where they were thrown. */
+  showStacks = false;
   #floor = 0;
   #idle: NodeJS.Timeout | undefined;
   #over = false;
@@ -55,6 +61,7 @@ export class ObjectSession {
       open: (value) => this.open(value),
       drop: (id) => this.#drop(id),
       idle: (floor) => this.#numbersOver(floor),
+      stdio: () => port.stdio?.() ?? null,
     });
     this.#carrier = new Carrier({
       exports: this.#exports,
@@ -74,6 +81,11 @@ export class ObjectSession {
   /** Every request for what is not open goes through `interceptor`. */
   intercept(interceptor: Interceptor): void {
     this.#keeper.interceptor = interceptor;
+  }
+
+  /** Hears of each that fails. */
+  onFailure(failed: (failure: Failure) => void): void {
+    this.#keeper.failed = failed;
   }
 
   /** A proxy of one of the other side's roots. */
@@ -105,7 +117,9 @@ export class ObjectSession {
   /** The same as a proxy's call, blocking. Throws what the far side threw. */
   performSync(place: Place, operation: number, params: readonly unknown[]): unknown {
     const { target, path } = place;
-    const message = this.#sealAtOnce([-1, 0, target, path, operation, params], 'listed');
+    const stdio = this.#port.stdio?.() ?? undefined;
+    const what = [-1, 0, target, path, operation, params, ...(stdio === undefined ? [] : [stdio])];
+    const message = this.#sealAtOnce(what, 'listed');
     try {
       return this.open(this.#port.requestSync?.(DO, [message]));
     } catch (error) {
@@ -141,16 +155,16 @@ export class ObjectSession {
     if (typeof number !== 'number' || typeof back !== 'number')
       throw new TypeError('the other side made a call without a number');
     if (number >= 0) this.#keeper.forget(number - back);
+    const access = this.#keeper.accessOf(what[0] as TargetName);
     let outcome: Outcome | Promise<Outcome>;
     try {
-      outcome = this.#performFor(call, what);
+      outcome = this.#performFor(call, what, access);
     } catch (error) {
       // Calls may have been made on its result already: they fail with it.
-      if (number >= 0) this.#keeper.remember(number, Promise.reject(error));
-      throw this.#sealError(error, this.#accessOf(what[0]));
+      if (number >= 0) this.#keeper.remember(number, Promise.reject(error), access);
+      throw this.#sealError(error, access);
     }
-    if (number >= 0) this.#keeper.remember(number, outcome);
-    const access = this.#accessOf(what[0]);
+    if (number >= 0) this.#keeper.remember(number, outcome, access);
     if (call === undefined) return this.#answerAtOnce(outcome);
     if (outcome instanceof Promise)
       return outcome.then(
@@ -167,9 +181,16 @@ export class ObjectSession {
   #performFor(
     call: IncomingCall | undefined,
     what: readonly unknown[],
+    access: Access,
   ): Outcome | Promise<Outcome> {
-    const episode = call?.episode;
-    return episode === undefined ? this.#perform(what) : episode.run(() => this.#perform(what));
+    const [, , , , stdio] = what;
+    const { runOpen } = this;
+    const perform = (): Outcome | Promise<Outcome> => this.#perform(what, call);
+    const work =
+      stdio === undefined || runOpen === undefined || access !== 'open'
+        ? perform
+        : () => runOpen(stdio, perform) as ReturnType<typeof perform>;
+    return call?.episode === undefined ? work() : call.episode.run(work);
   }
 
   /** This thread is blocked in a call: nothing that settles later can be answered with. */
@@ -184,12 +205,16 @@ export class ObjectSession {
     return this.#carrier.seal(value, access, { atOnce: true });
   }
 
-  #perform([target, path, operation, params]: readonly unknown[]): Outcome | Promise<Outcome> {
+  #perform(
+    [target, path, operation, params]: readonly unknown[],
+    call?: IncomingCall,
+  ): Outcome | Promise<Outcome> {
     const outcome = this.#keeper.perform(
       target as TargetName,
       asPath(path),
       operation,
       asList(params),
+      call,
     );
     if (outcome instanceof Promise || !this.#isPending(outcome.value)) return outcome;
     const { access } = outcome;
@@ -205,15 +230,9 @@ export class ObjectSession {
     return place.caller !== this.#caller && place.path.length > 0 && place.shape !== 'root';
   }
 
-  /** Whose errors may show their stacks: those of objects that are open anyway. */
-  #accessOf(target: unknown): Access {
-    if (typeof target === 'string') return this.#keeper.roots.get(target)?.access ?? 'listed';
-    if (typeof target !== 'number') return 'open';
-    return this.#exports.find(target)?.access ?? 'listed';
-  }
-
+  /** Those of objects that are open anyway show their stacks. */
   #sealError(error: unknown, access: Access): unknown {
-    const sealed = this.seal(error, access, access === 'open');
+    const sealed = this.seal(error, access, access === 'open' || this.showStacks);
     return sealed instanceof Referring ? sealed : error;
   }
 

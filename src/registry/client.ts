@@ -11,6 +11,8 @@ import type { Endpoint, RegistryEvent } from './registry.ts';
 export interface RegistryChoice {
   /** The registry's URL, or one of NATS: nats://host:4222. Default: ELSEWHERE_REGISTRY. */
   readonly registry?: string;
+  /** Only addresses that were registered with all of these. */
+  readonly tags?: readonly string[];
 }
 
 /** Every address of a service, the newest first. */
@@ -36,7 +38,7 @@ export async function* watch(
   const close = (): void => void directory.close();
   signal?.addEventListener('abort', close, { once: true });
   try {
-    yield* directory.watch(name);
+    for await (const event of directory.watch(name)) if (fits(event.endpoint, choice)) yield event;
     signal?.throwIfAborted();
   } catch (error) {
     throw signal?.aborted === true ? signal.reason : error;
@@ -52,10 +54,14 @@ async function ask(
 ): Promise<Endpoint[]> {
   const directory = await openDirectory(registryUrl(choice), { heartbeat: 0 });
   try {
-    return await question(directory);
+    return (await question(directory)).filter((endpoint) => fits(endpoint, choice));
   } finally {
     await directory.close();
   }
+}
+
+function fits({ tags }: Endpoint, { tags: wanted = [] }: RegistryChoice): boolean {
+  return wanted.every((tag) => tags.includes(tag));
 }
 
 function registryUrl({ registry = process.env['ELSEWHERE_REGISTRY'] }: RegistryChoice): string {
@@ -113,27 +119,52 @@ async function reach<S>(
 }
 
 export interface Registration {
-  /** Names are compared without regard to case. */
-  readonly name: string;
+  /**
+   * Compared without regard to case. Default: the names of the service: its class's `serviceName` (or own name) and
+   * `aliases`.
+   */
+  readonly name?: string;
   readonly registry?: string;
+  /** What clients may choose by: `discover(name, { tags: ['gpu'] })`. At most 32. */
+  readonly tags?: readonly string[];
+  /**
+   * The agent's address for clients, where it is not the one on which it listens: behind NAT, in a container. The token is
+   * added to a URL that has none. Default: `server.url`.
+   */
+  readonly url?: string;
 }
 
 /** Keeps an entry of `server` in a registry until it is closed: renewed three times in each lease. */
-export async function register(server: Server, { name, registry }: Registration): Promise<void> {
+export async function register(server: Server, registration: Registration): Promise<void> {
+  const endpoints = endpointsOf(server, registration);
+  const { registry } = registration;
   const url = registryUrl(registry === undefined ? {} : { registry });
-  const hostname = originals.os.hostname();
-  const endpoint: Endpoint = { name, url: server.url, hostname, pid: process.pid };
   let directory: Directory | undefined;
   const renew = async (): Promise<number> => {
     if (directory === undefined || directory.closed) directory = await openDirectory(url);
-    return directory.put(endpoint);
+    const leases = await Promise.all(endpoints.map((endpoint) => directory?.put(endpoint)));
+    return leases[0] as number;
   };
   const lease = await renew();
   // A registry that is away is asked again at the next turn.
   const timer = setInterval(() => void renew().catch(() => undefined), lease / 3).unref();
   server.beforeClose(async () => {
     clearInterval(timer);
-    await directory?.remove(endpoint).catch(() => undefined);
+    const left = endpoints.map((endpoint) => directory?.remove(endpoint));
+    await Promise.all(left).catch(() => undefined);
     await directory?.close();
   });
+}
+
+function endpointsOf(server: Server, registration: Registration): Endpoint[] {
+  const { tags = [], name, url = server.url } = registration;
+  const names = name === undefined ? server.services : [name];
+  if (names.length === 0)
+    throw new ElsewhereError(
+      'ERR_ELSEWHERE_ARGUMENT',
+      'registered as what? give `register: { name }`, or the class of the service a `static serviceName`',
+    );
+  const hostname = originals.os.hostname();
+  const withToken = url.includes('#') ? url : `${url}#${server.token}`;
+  return names.map((one) => ({ name: one, url: withToken, hostname, pid: process.pid, tags }));
 }

@@ -9,12 +9,15 @@ export interface Endpoint {
   readonly url: string;
   readonly hostname: string;
   readonly pid: number;
+  /** What its clients may choose by. */
+  readonly tags: readonly string[];
 }
 
 /** Milliseconds for which an entry stays without being renewed. */
 export const LEASE = 15_000;
 const MAX_ENTRIES = 10_000;
 const MAX_TEXT = 2048;
+const MAX_TAGS = 32;
 
 /** What `watch` tells: first all that is there, then each change. */
 export interface RegistryEvent {
@@ -175,21 +178,22 @@ export class Registry extends Service {
 
 /** Whether it is whole, and not too long. */
 export function isEndpoint(given: unknown): given is Endpoint {
-  const { name, url, hostname, pid } = Object(given) as Partial<Endpoint>;
+  const { name, url, hostname, pid, tags } = Object(given) as Partial<Endpoint>;
   const isText = (text: unknown): boolean =>
     typeof text === 'string' && text !== '' && text.length <= MAX_TEXT;
-  return [name, url, hostname].every(isText) && typeof pid === 'number';
+  const areTags = Array.isArray(tags) && tags.length <= MAX_TAGS && tags.every(isText);
+  return areTags && [name, url, hostname].every(isText) && typeof pid === 'number';
 }
 
 function checked(given: unknown): Endpoint {
   if (!isEndpoint(given)) throw malformed();
-  const { name, url, hostname, pid } = given;
-  return { name, url, hostname, pid };
+  const { name, url, hostname, pid, tags } = given;
+  return { name, url, hostname, pid, tags };
 }
 
 function malformed(): ElsewhereError {
   return new ElsewhereError(
     'ERR_ELSEWHERE_ARGUMENT',
-    'an entry of the registry needs name, url, hostname (texts of at most 2048 characters) and pid',
+    'an entry of the registry needs name, url, hostname (texts of at most 2048 characters), pid, and at most 32 tags',
   );
 }

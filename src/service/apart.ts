@@ -14,15 +14,16 @@ import { loadService, type ServiceChoice } from './service-file.ts';
 /** Milliseconds for calls under way when this process alone is told to stop. */
 const DRAIN = 4000;
 
-interface ApartSettings extends Omit<FarEndOptions, 'service' | 'intercept'> {
+interface ApartSettings extends Omit<FarEndOptions, 'service' | 'intercept' | 'failed'> {
   readonly service: string | undefined;
 }
 
 /** Throws ERR_ELSEWHERE_ARGUMENT for what cannot be had in another process. */
 export function settingsApart(
-  options: Omit<FarEndOptions, 'service'> & ServiceChoice & { readonly jsonRpc?: boolean },
+  options: Omit<FarEndOptions, 'service' | 'intercept'> &
+    ServiceChoice & { readonly jsonRpc?: boolean },
 ): ApartSettings {
-  const { classic, policy, grace, heartbeat, service } = options;
+  const { classic, policy, grace, heartbeat, service, concurrency, stacks } = options;
   const unfit =
     options.intercept !== undefined
       ? 'intercept is exported by the module of the service'
@@ -39,6 +40,8 @@ export function settingsApart(
     ...(policy === undefined ? {} : { policy }),
     ...(grace === undefined ? {} : { grace }),
     ...(heartbeat === undefined ? {} : { heartbeat }),
+    ...(concurrency === undefined ? {} : { concurrency }),
+    ...(stacks === undefined ? {} : { stacks }),
   };
 }
 

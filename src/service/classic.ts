@@ -33,6 +33,7 @@ const DELIVER = 'classic.deliver';
 /** Adds the operations of classic mode to a session. */
 export function serveClassic(session: FarSession, objects: ObjectSession): void {
   const redirected = serveRedirections(session);
+  objects.runOpen = redirected;
   let made: Workplace | undefined;
   const workplace = (): Workplace => {
     if (made === undefined) {

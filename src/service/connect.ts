@@ -21,6 +21,7 @@ import {
   type Transport,
 } from '../transport/transport.ts';
 import { Connection } from './connection.ts';
+import { currentRedirection } from './redirect-stdio.ts';
 import { type ServiceSource, serveService } from './service.ts';
 
 const DEFAULT_TIMEOUT = 10_000;
@@ -104,6 +105,7 @@ export function connectionOf<S>(
     notify: (method, args) => session.notify(method, args),
     hold: () => session.hold(),
     release: () => session.release(),
+    stdio: () => currentRedirection(session),
   });
   const ended = (cleanup: (reason: Error) => void): void => void session.onClosed(cleanup);
   if (service !== undefined)

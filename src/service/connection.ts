@@ -8,7 +8,7 @@ import type { ObjectSession } from '../objects/session.ts';
 import type { Member, Received, Reference, Sent } from '../objects/types.ts';
 import type { ObservedSession } from '../session/observed-session.ts';
 import type { FarModules, ImportModule, SyncModules, SyncUntyped } from './modules.ts';
-import { currentRedirection } from './redirect-stdio.ts';
+import { AttachedStdio, currentRedirection } from './redirect-stdio.ts';
 import type { Exposed } from './service.ts';
 import { sourceOf } from './teleport.ts';
 
@@ -82,6 +82,8 @@ export class Connection<S = unknown> {
   readonly sync: SyncFace;
   /** A module of the far side, by reference. Classic mode. */
   readonly import: ImportModule;
+  /** Where what this client's code prints there shows, until further notice. `redirectStdio` does it for one function. */
+  readonly stdio: AttachedStdio;
   readonly #session: ObservedSession;
   readonly #objects: ObjectSession;
   readonly #events = new EventEmitter();
@@ -105,6 +107,7 @@ export class Connection<S = unknown> {
     };
     this.import = ((specifier: string) => objects.get('modules', [specifier])) as ImportModule;
     this.channel = session;
+    this.stdio = new AttachedStdio(session);
     session.events.down = (error) => {
       session.tellResume('down', undefined, error);
       this.#events.emit('down', error);

@@ -7,14 +7,18 @@ import { type Policy, policyRules } from '../security/policy.ts';
 import type { OpenSession } from '../session/agent.ts';
 import { FarSession } from '../session/far-session.ts';
 import { refuseClassic, serveClassic } from './classic.ts';
-import { serveService } from './service.ts';
+import { type ServiceFailure, type ServingOptions, serveService } from './service.ts';
 import type { LoadedService } from './service-file.ts';
 
-export interface FarEndOptions extends LoadedService {
+export interface FarEndOptions
+  extends LoadedService,
+    Pick<ServingOptions, 'concurrency' | 'stacks'> {
   readonly classic: boolean;
   readonly policy?: Policy;
   readonly grace?: number;
   readonly heartbeat?: number;
+  /** Hears of what fails at the service. */
+  readonly failed?: (failure: ServiceFailure, session: FarSession) => void;
 }
 
 /** Sessions of this process. */
@@ -31,7 +35,12 @@ export function sessionsHere(patches: readonly AnyPatch[], options: FarEndOption
     const { id, core, login } = session;
     const ended = (cleanup: (reason: Error) => void): void =>
       session.onEnd(() => cleanup(core.lost ?? new Error('the session is over')));
-    serveService(objects, { source, intercept: options.intercept, peer: { id, login }, ended });
+    const { failed } = options;
+    session.services = serveService(objects, {
+      ...{ source, options, ended },
+      peer: { id, login },
+      ...(failed && { failed: (failure) => failed(failure, session) }),
+    });
     return session;
   };
 }

@@ -20,7 +20,7 @@ export async function connectPairWith<S = unknown>(
   options: ServeOptions = {},
   near: Pick<ConnectOptions, 'service'> = {},
 ): Promise<ConnectionPair<S>> {
-  const agent = await newAgent(patches, { heartbeat: 0, ...options });
+  const { agent, services } = await newAgent(patches, { heartbeat: 0, ...options });
   const session = new ObservedSession({
     key: tokenKey(agent.token),
     timeout: 10_000,
@@ -35,5 +35,5 @@ export async function connectPairWith<S = unknown>(
   });
   const connection = connectionOf<S>(session, 'memory', near);
   await session.connect();
-  return { near: connection.ref(), far: new Server(agent) };
+  return { near: connection.ref(), far: new Server(agent, services) };
 }

@@ -10,10 +10,16 @@ import { isLoopback, parseEndpoint } from '../transport/endpoint.ts';
 import { settingsApart } from './apart.ts';
 import { sessionsHere } from './far-end.ts';
 import { answerJsonRpc } from './json-rpc.ts';
-import type { Intercept, ServiceSource } from './service.ts';
+import {
+  checkConcurrency,
+  namesOf,
+  type ServiceFailure,
+  type ServiceSource,
+  type ServingOptions,
+} from './service.ts';
 import { loadService } from './service-file.ts';
 
-export interface ServeOptions extends Omit<AgentOptions, 'post'> {
+export interface ServeOptions extends Omit<AgentOptions, 'post'>, ServingOptions {
   /**
    * Whether clients may run code here (modules, eval, execute, teleport, run). Default: true where only this machine
    * reaches the agent (loopback, unix socket), false elsewhere, where it must be asked for. With a policy only what
@@ -35,8 +41,6 @@ export interface ServeOptions extends Omit<AgentOptions, 'post'> {
    * `Authorization: Bearer TOKEN` (or Basic for users). Default false.
    */
   readonly jsonRpc?: boolean;
-  /** Sees each request of clients to the service before it is carried out. */
-  readonly intercept?: Intercept;
 }
 
 /** A client of an agent. */
@@ -51,17 +55,25 @@ export interface ServerEvents {
   disconnect: [connection: ServerConnection];
   /** A peer that was not let in: where it came from, and why. */
   refused: [remote: string, error: Error];
+  /**
+   * A request of a client to the service failed, or a hook of the service did: for logs. The client is told as ever. Not of
+   * clients that have a process of their own.
+   */
+  failure: [failure: ServiceFailure, connection: ServerConnection];
 }
 
 export class Server {
+  /** Names of the service: its class's `serviceName` (or own name) and `aliases`; none for other objects. */
+  readonly services: readonly string[];
   readonly #agent: Agent;
   readonly #before: (() => Promise<void>)[] = [];
   /** Settles when the server has closed; never rejects. */
   readonly closed: Promise<void>;
   #settle: () => void = () => undefined;
 
-  constructor(agent: Agent) {
+  constructor(agent: Agent, services: readonly string[]) {
     this.#agent = agent;
+    this.services = services;
     this.closed = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -122,9 +134,9 @@ export async function serveWith(
   patches: readonly AnyPatch[],
   options: ServeOptions = {},
 ): Promise<Server> {
-  const agent = await newAgent(patches, options);
+  const { agent, services } = await newAgent(patches, options);
   await agent.listen({ ...options, ...(await jsonRpcOf(options)) });
-  const server = new Server(agent);
+  const server = new Server(agent, services);
   if (options.once === true) server.on('disconnect', () => void server.close());
   return server;
 }
@@ -144,14 +156,17 @@ async function jsonRpcOf(options: ServeOptions): Promise<Pick<AgentOptions, 'pos
 export async function newAgent(
   patches: readonly AnyPatch[],
   options: ServeOptions,
-): Promise<Agent> {
+): Promise<{ readonly agent: Agent; readonly services: readonly string[] }> {
+  checkConcurrency(options.concurrency);
   const settings = { ...options, classic: mayRunCode(options) };
   if (options.isolate === 'process')
-    return new Agent(options, sessionsApart(settingsApart(settings)));
-  return new Agent(
-    options,
-    sessionsHere(patches, { ...settings, ...(await loadService(settings)) }),
-  );
+    // What the module exports is known in the processes of its clients.
+    return { agent: new Agent(options, sessionsApart(settingsApart(settings))), services: [] };
+  const failed = (failure: ServiceFailure, { id, peer, login }: FarSession): void =>
+    void agent.events.emit('failure', failure, { id, peer, login });
+  const loaded = await loadService(settings);
+  const agent = new Agent(options, sessionsHere(patches, { ...settings, ...loaded, failed }));
+  return { agent, services: namesOf(loaded.service) };
 }
 
 function mayRunCode({ policy, classic, listen, relay }: ServeOptions): boolean {

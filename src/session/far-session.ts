@@ -81,6 +81,8 @@ export class FarSession implements AgentSession {
   readonly peer: PeerInfo;
   readonly methods: MethodTable = new MethodTable();
   readonly core: Peer;
+  /** Names of what is served, which the client hears in its welcome. */
+  services: readonly string[] = [];
   readonly #onOver: (why: string) => void;
   readonly #grace: number;
   readonly #interval: number;
@@ -162,7 +164,8 @@ export class FarSession implements AgentSession {
     // A link that only seems to live must not receive anything more: it would not be counted.
     seat.lane.detach();
     seat.secrets.add(admission.proven, admission.next);
-    const first = welcome(admission, selfInfo(), seat.lane.received, this.#grace);
+    const self = { ...selfInfo(), services: this.services };
+    const first = welcome(admission, self, seat.lane.received, this.#grace);
     transport.send(first.kind, first.body);
     seat.lane.attach(admission.oneWay ? oneWay(transport) : transport, admission.received);
     this.#stopWaiting();

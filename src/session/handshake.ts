@@ -310,6 +310,10 @@ function malformed(who: string): ElsewhereError {
 function readPeer(value: unknown, who: string): PeerInfo {
   if (typeof value !== 'object' || value === null) throw malformed(who);
   const fields = value as Fields;
+  const namesIn = (list: unknown): string[] => {
+    if (Array.isArray(list) && list.length <= 100 && list.every(isName)) return list;
+    throw malformed(who);
+  };
   const word = (name: string): string => {
     const found = fields[name];
     if (typeof found !== 'string' || found.length > 4000) throw malformed(who);
@@ -324,5 +328,10 @@ function readPeer(value: unknown, who: string): PeerInfo {
     version: word('version'),
     pidSpace: word('pidSpace'),
     pid: typeof fields['pid'] === 'number' ? fields['pid'] : Number.NaN,
+    services: namesIn(fields['services'] ?? []),
   };
+}
+
+function isName(text: unknown): text is string {
+  return typeof text === 'string' && text.length <= 200;
 }

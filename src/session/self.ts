@@ -15,6 +15,7 @@ export function selfInfo(): PeerInfo {
     hostname: originals.os.hostname(),
     cwd: originals.process.cwd(),
     version: packageVersion,
+    services: [],
   };
 }
 

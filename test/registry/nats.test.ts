@@ -81,7 +81,7 @@ test('the same as with our own: found by name, gone with its server, forgotten w
   // One that nobody renews.
   const { openDirectory } = await import('../../src/registry/directory.ts');
   const directory = await openDirectory(registry);
-  await directory.put({ name: 'CALC', url: 'ws://127.0.0.1:1/', hostname: 'x', pid: 1 });
+  await directory.put({ name: 'CALC', url: 'ws://127.0.0.1:1/', hostname: 'x', pid: 1, tags: [] });
   await directory.close();
   await until(5);
   assert.deepEqual(seen, [

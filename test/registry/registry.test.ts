@@ -74,7 +74,13 @@ test('a watch tells of what is there, what comes, what goes, and what vanishes',
   await until(3);
   // Nobody renews this one.
   const keeper = await connect<{ register(entry: object): void }>(registry.url);
-  await keeper.root.register({ name: 'SEEN', url: 'ws://127.0.0.1:1/', hostname: 'x', pid: 1 });
+  await keeper.root.register({
+    name: 'SEEN',
+    url: 'ws://127.0.0.1:1/',
+    hostname: 'x',
+    pid: 1,
+    tags: [],
+  });
   await until(5);
   stop.abort();
   await assert.rejects(watched, { name: 'AbortError' });
@@ -92,7 +98,7 @@ test('commands take elsewhere:NAME', async () => {
   const agent = await startAgent();
   const keeper = await connect<{ register(entry: object): void }>(registry.url);
   const renew = (): unknown =>
-    keeper.root.register({ name: 'BOX', url: agent.url, hostname: 'x', pid: 1 });
+    keeper.root.register({ name: 'BOX', url: agent.url, hostname: 'x', pid: 1, tags: [] });
   await renew();
   const timer = setInterval(renew, 100);
   const env = { ELSEWHERE_REGISTRY: registry.url };
@@ -132,7 +138,7 @@ test('an entry that is not renewed is forgotten; a dead address is passed over',
   await using live = await serve({ service: Calc, register: { name: 'OLD', ...choice } });
   const { added, removed } = follow('OLD', dead);
   const renew = (): unknown =>
-    keeper.root.register({ name: 'OLD', url: dead, hostname: 'x', pid: 1 });
+    keeper.root.register({ name: 'OLD', url: dead, hostname: 'x', pid: 1, tags: [] });
   const timer = setInterval(renew, 100);
   await added;
   const conn = await connect<Calc>('elsewhere:old', choice);
