@@ -11,7 +11,7 @@ let conn: Connection;
 test.before(async () => {
   agent = await startAgent();
   conn = await connect(agent.url);
-  await conn.execute('namespace.hello = (who) => { console.log(`hello ${who}`); return who; }');
+  await conn.execute('namespace.hello = (who) => { console.log("hello " + who); return who; }');
 });
 test.after(async () => {
   await conn.close();
