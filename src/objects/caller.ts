@@ -1,10 +1,10 @@
 /** Sends what our proxies record, numbered, so that later calls can build on one that is under way. */
 import { ElsewhereError } from '../base/errors.ts';
 import { iterate } from './iteration.ts';
-import { type Asking, ask } from './limits.ts';
+import { type Asking, ask, type Ends } from './limits.ts';
 import { DO, Operation, type TargetName } from './operation.ts';
 import { type Caller, type Place, placeOf, type Result } from './reference.ts';
-import { callSite, joinStacks } from './stacks.ts';
+import { type CallSite, callSite, failAt } from './stacks.ts';
 
 export interface CallerPort extends Asking {
   readonly description: string;
@@ -19,20 +19,54 @@ export interface CallerPort extends Asking {
   stdio(): number | null;
 }
 
-interface Underway {
-  readonly result: {
-    number: number | undefined;
-    promise: Promise<unknown>;
-    settled: boolean;
-    users: number;
-  };
+/** A call of ours, until it is answered and nobody names it any more. */
+class Underway implements Result {
+  number: number | undefined;
+  settled = false;
+  users = 0;
+  readonly promise: Promise<unknown>;
+  readonly #site: CallSite | undefined;
+  #resolve: (value: unknown) => void = ignore;
+  #reject: (reason: unknown) => void = ignore;
+
+  constructor(number: number, site: CallSite | undefined) {
+    this.number = number;
+    this.#site = site;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  resolve(open: (value: unknown) => unknown, value: unknown): void {
+    try {
+      this.#resolve(open(value));
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  reject(reason: unknown): void {
+    this.#reject(reason);
+  }
+
+  /** As the far side says. */
+  fail(error: unknown, description: string): void {
+    failAt(this.#site, error, description, this.#resolve, this.#reject);
+  }
+}
+
+function ignore(): void {
+  // Until the promise has set it.
 }
 
 export class ProxyCaller implements Caller {
   readonly #port: CallerPort;
   #next = 0;
-  /** Calls whose number may still be named, in their order: not settled, or needed by one that is not. */
-  readonly #named = new Map<number, Underway['result']>();
+  /** Calls whose number may still be named: not settled, or needed by one that is not. */
+  readonly #named = new Set<number>();
+  /** None below is. */
+  #lowest = 0;
 
   constructor(port: CallerPort) {
     this.#port = port;
@@ -73,58 +107,53 @@ export class ProxyCaller implements Caller {
     base?: Result,
   ): Result {
     const number = this.#next++;
-    const result: Underway['result'] = {
-      number,
-      promise: Promise.resolve(),
-      settled: false,
-      users: 0,
+    const call = new Underway(number, callSite(this.#send));
+    const message = [number, number - this.#floor(number), target, path, operation, params];
+    const stdio = this.#port.stdio();
+    if (stdio !== null) message.push(stdio);
+    const ends: Ends = {
+      done: (error, value) => {
+        this.#settled(call, number, base);
+        if (error === null) call.resolve(this.#port.open, value);
+        else call.fail(error, this.description);
+      },
+      gaveUp: (reason) => {
+        this.#settled(call, number, base);
+        call.reject(reason);
+      },
+      // What comes for nobody is opened all the same, so that it is given back.
+      late: this.#port.open,
     };
-    const site = callSite(this.#send);
-    result.promise = new Promise((resolve, reject) => {
-      const stdio = this.#port.stdio();
-      const message = [number, number - this.#floor(), target, path, operation, params];
-      if (stdio !== null) message.push(stdio);
-      const done = (error: unknown, value?: unknown): void => {
-        this.#settled(result, base);
-        if (error === null) return settle(resolve, reject, () => this.#port.open(value));
-        joinStacks(error, site, this.description);
-        reject(error);
-      };
-      try {
-        // What comes for nobody is opened all the same, so that it is given back.
-        const late = (value: unknown): void => void this.#port.open(value);
-        const gaveUp = (reason: unknown): void => {
-          this.#settled(result, base);
-          reject(reason);
-        };
-        ask(this.#port, limits, DO, [this.#port.seal(message)], { done, gaveUp, late });
-      } catch (error) {
-        // A value that cannot travel: nothing was sent.
-        result.number = undefined;
-        return reject(error);
-      }
-      this.#named.set(number, result);
-      if (base !== undefined) base.users++;
-    });
-    return result;
+    // Before the values are sealed, for which other calls may be made.
+    this.#named.add(number);
+    try {
+      ask(this.#port, limits, DO, [this.#port.seal(message)], ends);
+    } catch (error) {
+      // A value that cannot travel: nothing was sent.
+      this.#named.delete(number);
+      call.number = undefined;
+      call.settled = true;
+      call.reject(error);
+      return call;
+    }
+    if (base !== undefined) base.users++;
+    return call;
   }
 
-  #floor(): number {
-    return this.#named.keys().next().value ?? this.#next - 1;
+  /** The lowest number that may be named from call `next` on. */
+  #floor(next: number): number {
+    while (this.#lowest < next && !this.#named.has(this.#lowest)) this.#lowest++;
+    return this.#lowest;
   }
 
-  #settled(result: Underway['result'], base: Result | undefined): void {
-    result.settled = true;
-    this.#unname(result);
+  #settled(call: Underway, number: number, base: Result | undefined): void {
+    call.settled = true;
+    if (call.users === 0) this.#named.delete(number);
     if (base !== undefined) {
       base.users--;
-      this.#unname(base as Underway['result']);
+      if (base.settled && base.users === 0) this.#named.delete(base.number as number);
     }
     if (this.#named.size === 0) this.#port.idle(this.#next);
-  }
-
-  #unname(result: Underway['result']): void {
-    if (result.settled && result.users === 0) this.#named.delete(result.number as number);
   }
 
   tell(place: Place, operation: number, params: readonly unknown[]): void {
@@ -158,18 +187,6 @@ export class ProxyCaller implements Caller {
     if (typeof place.target !== 'number' || place.target < 0) return;
     place.released = true;
     this.#port.drop(place.target);
-  }
-}
-
-function settle(
-  resolve: (value: unknown) => void,
-  reject: (error: unknown) => void,
-  value: () => unknown,
-): void {
-  try {
-    resolve(value());
-  } catch (error) {
-    reject(error);
   }
 }
 

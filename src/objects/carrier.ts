@@ -165,13 +165,10 @@ function isScalar(value: unknown): boolean {
 /** Something of the receiver's own. A call under way goes as a promise of its result. */
 function home(place: Place, refer: (promise: object) => Fields | undefined): Fields | undefined {
   if (place.result === undefined) return [Shape.YOURS, place.target, place.path];
-  if (place.path.length === 0) {
-    // The proxy's own promise is known as a place: this one is just a promise.
-    const settled = place.result.promise.then((value) => value);
-    settled.catch(() => undefined);
-    return refer(settled);
-  }
-  return refer(place.caller.perform(place, Operation.GET, []).promise);
+  if (place.path.length > 0) return refer(place.caller.perform(place, Operation.GET, []).promise);
+  // Whoever takes it hears of its failure.
+  place.result.promise.catch(() => undefined);
+  return refer(place.result.promise);
 }
 
 function settlement(place: Place): Promise<unknown> {

@@ -33,7 +33,8 @@ export function ask(
   args: readonly unknown[],
   { done, gaveUp, late }: Ends,
 ): void {
-  const { signal, timeout } = limits ?? {};
+  if (limits === undefined) return askWithout(port, method, args, done);
+  const { signal, timeout } = limits;
   signal?.throwIfAborted();
   let over = false;
   const began = performance.now();
@@ -60,6 +61,15 @@ export function ask(
   port.hold();
   const timer = timeout && setTimeout(() => giveUp(tooLate(timeout)), timeout);
   signal?.addEventListener('abort', aborted);
+}
+
+/** Most calls have no limits. */
+function askWithout(port: Asking, method: string, args: readonly unknown[], done: Done): void {
+  port.request(method, args, (error, value) => {
+    port.release();
+    done(error, value);
+  });
+  port.hold();
 }
 
 /** Throws TypeError unless they are limits. */

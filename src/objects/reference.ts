@@ -37,22 +37,22 @@ export interface Place {
   readonly label: string;
   readonly shape: ShapeName | 'root';
   /** The call that gives the target. */
-  readonly result?: Result;
+  readonly result?: Result | undefined;
   /** Of calls on it, and on its members. */
   readonly limits?: Limits | undefined;
   /** The reference that this one goes out from, which must not be given back before. */
   readonly origin?: unknown;
-  released?: boolean;
+  released?: boolean | undefined;
 }
 
 const PLACE = Symbol('elsewhere.place');
-type Target = (() => void) & { [PLACE]?: Place };
+type Placed = { readonly [PLACE]?: Place };
 
 /** The place of a proxy of ours; undefined for any other value. Asks nobody. */
 export function placeOf(value: unknown): Place | undefined {
   if ((typeof value !== 'function' && typeof value !== 'object') || value === null)
     return undefined;
-  return (value as Target)[PLACE];
+  return (value as Placed)[PLACE];
 }
 
 /** True for a reference to something on another side, and for a path from one. */
@@ -78,25 +78,37 @@ const BLANK = function elsewhere(): void {
   // Never called: the proxy's traps answer.
 };
 
-export function newReference(place: Place): object {
-  // A constructor, so that `new` works, without a property that a proxy would have to show.
-  return proxyOf(BLANK.bind(undefined), place);
+/**
+ * What all proxies are made of: what differs is in their handlers, so that none takes more than it must. A constructor, so
+ * that `new` works, without a property that a proxy would have to show; and an object, for what is awaited, not called.
+ */
+const CALLABLE: object = printed(BLANK.bind(undefined));
+const AWAITED: object = printed({});
+
+/** util.inspect looks at the target, so as to trigger no traps, and calls what it finds there with the proxy as `this`. */
+function printed(target: object): object {
+  return Object.assign(target, { [inspect.custom]: print });
 }
 
-function proxyOf(object: object, place: Place): object {
-  const target = object as Target & Record<symbol, unknown>;
-  target[PLACE] = place;
-  // util.inspect looks at the target, so as to trigger no traps.
-  target[inspect.custom] = print;
-  return new Proxy(target, HANDLER);
+export function newReference(place: Place): object {
+  return new Proxy(CALLABLE, new Traps(place));
 }
 
 function print(this: unknown): string {
   const place = placeOf(this);
-  if (place === undefined) return '[Remote]';
-  const { target, path, label, caller } = place;
+  return place === undefined ? '[Remote]' : printedPlace(place);
+}
+
+function printedPlace({ target, path, label, caller }: Place): string {
   const what = typeof target === 'number' ? `${label} #${target}` : label;
   return `[Remote ${[what, ...path].join('.')} via ${caller.description}]`;
+}
+
+/** The place of a member: in the same order of fields for all, which is what makes it quick. */
+function memberOf(place: Place, key: string, origin: unknown = place.origin): Place {
+  const { caller, target, path, label, shape, result, limits, released } = place;
+  const longer = path.length === 0 ? [key] : [...path, key];
+  return { caller, target, path: longer, label, shape, result, limits, origin, released };
 }
 
 /** Names that a program or Node looks for without meaning a remote member. */
@@ -105,9 +117,15 @@ const ABSENT: ReadonlySet<string> = new Set(['constructor', 'prototype', '__prot
 /** What any code that was given a function may do with it. */
 const LOCAL: ReadonlySet<string> = new Set(['apply', 'call', 'bind']);
 
-const HANDLER: ProxyHandler<Target> = {
-  get(target, key, reference) {
-    const place = target[PLACE] as Place;
+class Traps implements ProxyHandler<object> {
+  readonly #place: Place;
+
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
+  get(_target: object, key: string | symbol, reference: unknown): unknown {
+    const place = this.#place;
     if (typeof key === 'symbol') return symbolMember(place, key);
     if (key === 'then' || key === 'catch' || key === 'finally')
       return promiseMember(place, key, reference);
@@ -115,30 +133,58 @@ const HANDLER: ProxyHandler<Target> = {
     if (place.shape === 'f' && place.path.length === 0 && LOCAL.has(key))
       return Reflect.get(Function.prototype, key);
     return child(place, key, reference);
-  },
-  set(target, key, value) {
-    const place = target[PLACE] as Place;
+  }
+
+  set(_target: object, key: string | symbol, value: unknown): boolean {
     if (typeof key === 'symbol') return false;
-    place.caller.perform({ ...place, path: [...place.path, key] }, Operation.SET, [value]);
+    const { caller } = this.#place;
+    caller.perform(memberOf(this.#place, key), Operation.SET, [value]);
     return true;
-  },
-  deleteProperty(target, key) {
-    const place = target[PLACE] as Place;
+  }
+
+  deleteProperty(_target: object, key: string | symbol): boolean {
     if (typeof key === 'symbol') return false;
-    place.caller.perform({ ...place, path: [...place.path, key] }, Operation.DELETE, []);
+    const { caller } = this.#place;
+    caller.perform(memberOf(this.#place, key), Operation.DELETE, []);
     return true;
-  },
-  has: () => false,
-  apply: (target, _self, args) => called(target[PLACE] as Place, Operation.CALL, args),
-  construct: (target, args) => called(target[PLACE] as Place, Operation.CONSTRUCT, args) as object,
-  defineProperty: () => false,
-  setPrototypeOf: () => false,
-  preventExtensions: () => false,
-  getPrototypeOf: (target) =>
-    prototypeByName((target[PLACE] as Place).label, 'reference') ?? Function.prototype,
-  getOwnPropertyDescriptor: () => undefined,
-  ownKeys: () => [],
-};
+  }
+
+  has(): boolean {
+    return false;
+  }
+
+  apply(_target: object, _self: unknown, args: unknown[]): unknown {
+    return called(this.#place, Operation.CALL, args);
+  }
+
+  construct(_target: object, args: unknown[]): object {
+    return called(this.#place, Operation.CONSTRUCT, args);
+  }
+
+  defineProperty(): boolean {
+    return false;
+  }
+
+  setPrototypeOf(): boolean {
+    return false;
+  }
+
+  preventExtensions(): boolean {
+    return false;
+  }
+
+  getPrototypeOf(): object | null {
+    return prototypeByName(this.#place.label, 'reference') ?? Function.prototype;
+  }
+
+  getOwnPropertyDescriptor(): undefined {
+    return undefined;
+  }
+
+  ownKeys(): string[] {
+    return [];
+  }
+}
 
 function symbolMember(place: Place, key: symbol): unknown {
   switch (key) {
@@ -149,7 +195,7 @@ function symbolMember(place: Place, key: symbol): unknown {
     case Symbol.asyncIterator:
       return () => place.caller.iterate(place);
     case Symbol.toPrimitive:
-      return () => print.call(newReference(place));
+      return () => printedPlace(place);
     case Symbol.dispose:
       return () => place.caller.letGo(place);
     case Symbol.asyncDispose:
@@ -181,19 +227,26 @@ function promiseMember(
 }
 
 function child(place: Place, key: string, reference: unknown): object {
-  const { origin = reference } = place;
-  return newReference({ ...place, path: [...place.path, key], origin });
+  return newReference(memberOf(place, key, place.origin ?? reference));
 }
 
-function called(place: Place, operation: number, args: readonly unknown[]): unknown {
-  const result = place.caller.perform(place, operation, args);
-  // A promise for whoever looks: an object, which is not called, but awaited.
-  return proxyOf(result.promise, {
-    caller: place.caller,
+const NOWHERE: readonly string[] = [];
+
+function called(place: Place, operation: number, args: readonly unknown[]): object {
+  const { caller } = place;
+  const result = caller.perform(place, operation, args);
+  let { label } = place;
+  for (const key of place.path) label += `.${key}`;
+  const given: Place = {
+    caller,
     target: result.number === undefined ? 'never' : [result.number],
-    path: [],
-    label: `${[place.label, ...place.path].join('.')}()`,
+    path: NOWHERE,
+    label: `${label}()`,
     shape: 'o',
     result,
-  });
+    limits: undefined,
+    origin: undefined,
+    released: undefined,
+  };
+  return new Proxy(AWAITED, new Traps(given));
 }

@@ -46,6 +46,8 @@ export class ObjectSession {
   showStacks = false;
   #floor = 0;
   #idle: NodeJS.Timeout | undefined;
+  /** No number was given up since the timer was set. */
+  #calm = false;
   #over = false;
 
   constructor(port: ObjectPort) {
@@ -259,9 +261,18 @@ export class ObjectSession {
   }
 
   #numbersOver(floor: number): void {
+    if (floor === this.#floor) return;
     this.#floor = floor;
-    if (this.#idle === undefined) this.#idle = setTimeout(() => this.#sendReturned(), IDLE).unref();
-    else this.#idle.refresh();
+    this.#calm = false;
+    this.#idle ??= setTimeout(() => this.#whenCalm(), IDLE).unref();
+  }
+
+  /** To wind the timer up again for each call would cost more. */
+  #whenCalm(): void {
+    this.#idle = undefined;
+    if (this.#calm) return this.#sendReturned();
+    this.#calm = true;
+    this.#idle = setTimeout(() => this.#whenCalm(), IDLE).unref();
   }
 
   #sendReturned(): void {

@@ -5,9 +5,15 @@ export interface CallSite {
 }
 
 const FRAMES = 6;
+/** To remember where a call was made takes longer than all else that it does here, so only so many have it in a second. */
+const SITES = 1000;
+let left = SITES;
 
-/** Remembers where the program made a call. Formatted only if it fails. */
-export function callSite(above: (...args: never[]) => unknown): CallSite {
+/** Remembers where the program made a call. Formatted only if it fails; undefined when too many were made lately. */
+export function callSite(above: (...args: never[]) => unknown): CallSite | undefined {
+  if (left === 0) return undefined;
+  left--;
+  if (left === 0) setTimeout(() => (left = SITES), 1000).unref();
   const site: CallSite = {};
   const before = Error.stackTraceLimit;
   Error.stackTraceLimit = FRAMES;
@@ -16,14 +22,46 @@ export function callSite(above: (...args: never[]) => unknown): CallSite {
   return site;
 }
 
-/** Message, local frames, then those of the far side. */
-export function joinStacks(error: unknown, site: CallSite, description: string): void {
-  if (!(error instanceof Error)) return;
-  const remote = error.stack ?? '';
-  const heading = `${error.name}: ${error.message}`;
-  const there = frames(remote);
-  const here = frames(site.stack ?? '');
+/**
+ * `reject`s with the error once it has a message, local frames, then those of the far side. Where no site is known the
+ * local frames are those of the functions that await it, which shows a few microtasks later: `resolve` then has a promise.
+ */
+export function failAt(
+  site: CallSite | undefined,
+  error: unknown,
+  description: string,
+  resolve: (failing: Promise<never>) => void,
+  reject: (error: unknown) => void,
+): void {
+  if (!(error instanceof Error)) return reject(error);
+  if (site !== undefined) {
+    joinStacks(error, frames(site.stack ?? ''), description);
+    return reject(error);
+  }
+  const turns = Promise.resolve().then(pass).then(pass);
+  resolve(
+    turns.then((): never => {
+      const waiting: CallSite = {};
+      Error.captureStackTrace(waiting);
+      joinStacks(error, withoutFirst(frames(waiting.stack ?? '')), description);
+      throw error;
+    }),
+  );
+}
+
+function pass(): void {
+  // A turn of the queue.
+}
+
+/** The first frame is our own, which looks. */
+function withoutFirst(stack: string): string {
+  return stack.split('\n').slice(1).join('\n');
+}
+
+function joinStacks(error: Error, here: string, description: string): void {
   if (here === '') return;
+  const heading = `${error.name}: ${error.message}`;
+  const there = frames(error.stack ?? '');
   const stack =
     there === ''
       ? `${heading}\n${here}`

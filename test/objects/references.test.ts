@@ -314,6 +314,23 @@ test('errors keep class, code and properties, and tell both sides', async () => 
   assert.match(error.stack ?? '', /askHere[\s\S]*--- far side, memory ---[\s\S]*failThere/);
 });
 
+test('of many calls at once, errors tell the functions that await them', async () => {
+  await near.execute(
+    `namespace.soon = function failSoon() { throw new RangeError('too far'); }; namespace.one = () => 1`,
+  );
+  async function askAmongMany(): Promise<unknown> {
+    const many = Array.from({ length: 1100 }, () => near.namespace['one']?.());
+    try {
+      return await near.namespace['soon']?.();
+    } finally {
+      await Promise.all(many);
+    }
+  }
+  const error = (await askAmongMany().catch((caught: unknown) => caught)) as Error;
+  const { stack = '' } = error;
+  assert.match(stack, /^RangeError: too far\n.*askAmongMany[\s\S]*far side, memory[\s\S]*failSoon/);
+});
+
 test('what the peer calls then is not called by await', async () => {
   let called = 0;
   const result = await near.run(
