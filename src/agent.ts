@@ -4,7 +4,7 @@ import { main } from './cli/main.ts';
 import { setPatches } from './scope/installer.ts';
 
 setPatches(patches);
-void main(['serve', ...process.argv.slice(2)], { patches, register: '' }).then((code) => {
+void main(['serve', ...process.argv.slice(2)], { register: '' }).then((code) => {
   process.exitCode = code;
   setImmediate(() => process.exit());
 });

@@ -1,8 +1,15 @@
 /** The public API. The one place, with register.ts, agent.ts, cli.ts and testing.ts, that knows the patches. */
 
 import { Overlay, type OverlayOptions, patches } from '../patches/index.ts';
+import {
+  type Calls,
+  definePatch as checkedPatch,
+  type NoStreams,
+  type Patch,
+  type Streams,
+} from './patch.ts';
 import { type Registration, register } from './registry/client.ts';
-import { setPatches } from './scope/installer.ts';
+import { addPatch, knownPatches, setPatches } from './scope/installer.ts';
 import type { Remote } from './scope/with-remote.ts';
 import type { ConnectOptions } from './service/connect.ts';
 import { type ConnectionPair, connectPairWith } from './service/pair.ts';
@@ -34,12 +41,24 @@ export type {
   ValueClasses,
 } from './objects/types.ts';
 export type {
+  ByteStream,
+  Calls,
   EnvChoice,
+  LocalContext,
+  NoStreams,
+  Patch,
+  PolicyView,
+  RemoteContext,
+  RemoteHalf,
+  RemoteStream,
   ScopeView,
   StdioChoice,
   StdioStreams,
   StdioWay,
   StdioWays,
+  StreamHandler,
+  Streams,
+  Target,
 } from './patch.ts';
 export type { HostPort, Place } from './proxy/place.ts';
 export { type Forward, type ProxyOptions, proxy, type RunningProxy } from './proxy/proxy.ts';
@@ -60,6 +79,8 @@ export { type Explanation, explain, type Subject } from './scope/explain.ts';
 export { currentScope, install, uninstall } from './scope/installer.ts';
 export type { NetworkOptions, Via } from './scope/network-rules.ts';
 export type { PathOptions } from './scope/path-rules.ts';
+export type { Scope } from './scope/scope.ts';
+export type { ScopeOperation, ScopePolicy } from './scope/scope-policy.ts';
 export {
   bindScope,
   type Composition,
@@ -118,7 +139,7 @@ setPatches(patches);
 export async function serve(
   options: ServeOptions & { readonly register?: Registration } = {},
 ): Promise<Server> {
-  const server = await serveWith(patches, options);
+  const server = await serveWith(knownPatches(), options);
   if (options.register === undefined) return server;
   try {
     await register(server, options.register);
@@ -129,12 +150,23 @@ export async function serve(
   }
 }
 
+/**
+ * Adds a patch of your own to those of this package: both halves, in the program with the scopes and in the one with the
+ * agent, before the first scope and before `serve`. `node --import ./my-patch.js` brings it to a program that knows nothing
+ * of it, `elsewhere serve` among them. Throws ERR_ELSEWHERE_ARGUMENT for a name that is taken, and when it is too late.
+ */
+export function definePatch<C extends Calls<C>, S extends Streams<S> = NoStreams>(
+  patch: Patch<C, S>,
+): void {
+  addPatch(checkedPatch(patch));
+}
+
 /** A connection to an agent in this same process, for tests. */
 export function connectPair<S = unknown>(
   options: ServeOptions = {},
   near: Pick<ConnectOptions, 'service'> = {},
 ): Promise<ConnectionPair<S>> {
-  return connectPairWith<S>(patches, options, near);
+  return connectPairWith<S>(knownPatches(), options, near);
 }
 
 /**

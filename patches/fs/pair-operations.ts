@@ -39,6 +39,12 @@ export function pairOperation(context: FsContext, spec: PairOperation): Operatio
         if (source === undefined && destination === undefined) return undefined;
         const target = (source ?? destination)?.target as FsTarget;
         noteChange(target);
+        if (
+          source !== undefined &&
+          destination !== undefined &&
+          source.target.connection !== destination.target.connection
+        )
+          return { target, shown, work: failing(crossed(name, from, to)) };
         if (source !== undefined && destination !== undefined)
           return {
             target,

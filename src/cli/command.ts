@@ -1,9 +1,6 @@
 /** What a command of `elsewhere` is. */
-import type { AnyPatch } from '../patch.ts';
 
 export interface CommandContext {
-  /** What an agent serves. Handed down by the composition root. */
-  readonly patches: readonly AnyPatch[];
   /** Absolute path of the preload that `run` gives to the program. */
   readonly register: string;
 }

@@ -3,6 +3,7 @@ import { setLog } from '../base/log.ts';
 import { originals } from '../base/originals.ts';
 import { packageVersion } from '../base/version.ts';
 import { register } from '../registry/client.ts';
+import { knownPatches } from '../scope/installer.ts';
 import { type ServeOptions, type Server, serveWith } from '../service/serve.ts';
 import type { PipePair } from '../transport/pipe.ts';
 import { type OptionTable, optional, type ParsedLine, parseLine, strings } from './args.ts';
@@ -80,7 +81,7 @@ export const serveCommand: Command = {
   name: 'serve',
   summary: "let clients use this machine's files, sockets and stdio",
   help: HELP,
-  async run(argv, { patches }) {
+  async run(argv) {
     const { values, positionals } = parseLine(argv, OPTIONS);
     if (positionals.length > 0)
       throw new UsageError(`serve takes no ${JSON.stringify(positionals[0])}`);
@@ -89,7 +90,7 @@ export const serveCommand: Command = {
     const pipes = values['stdio'] === true ? inheritedPipes() : undefined;
     if (values['stdio'] === true && pipes === undefined) return serveBehindStdio();
     const listen = pipes ?? optional(values['listen']);
-    const server = await serveWith(patches, {
+    const server = await serveWith(knownPatches(), {
       ...(listen === undefined ? {} : { listen }),
       ...relayOf(values),
       ...(file === undefined ? {} : { token: tokenFrom(file) }),

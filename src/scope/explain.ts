@@ -1,7 +1,7 @@
 /** Where the running code's operations would go, and which rule decides: asks nobody, touches nothing. */
 
 import { ElsewhereError } from '../base/errors.ts';
-import type { PeerInfo } from '../connection/channel.ts';
+import type { Channel, PeerInfo } from '../connection/channel.ts';
 import { currentScope } from './installer.ts';
 import type { Scope } from './scope.ts';
 
@@ -68,8 +68,8 @@ function explainPath(
   connection: NonNullable<Explanation['connection']>,
 ): Explanation {
   if (rules === undefined) return { side: 'remote', connection, rule: 'default' };
-  const { side, rule } = rules.decide(path, cwd);
-  return { side, connection: side === 'local' ? undefined : connection, rule };
+  const { side, rule, channel } = rules.decide(path, cwd);
+  return side === 'local' ? here(rule) : { side, connection: placeOf(channel, connection), rule };
 }
 
 function explainPlace(
@@ -81,11 +81,14 @@ function explainPlace(
   if (verdict === undefined) return { side: 'remote', connection, rule: 'default' };
   const { side, rule, channel } = verdict;
   if (side === 'local') return here(rule);
-  return {
-    side,
-    connection: channel === undefined ? connection : { id: channel.id, peer: channel.peer },
-    rule,
-  };
+  return { side, connection: placeOf(channel, connection), rule };
+}
+
+function placeOf(
+  other: Channel | undefined,
+  own: NonNullable<Explanation['connection']>,
+): NonNullable<Explanation['connection']> {
+  return other === undefined ? own : { id: other.id, peer: other.peer };
 }
 
 function explainVariable(

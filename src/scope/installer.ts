@@ -28,9 +28,23 @@ let ledger: Ledger | undefined;
 /** What waits for the first scope. */
 let deferred: (() => void)[] = [];
 
-/** Tells which patches there are; their order is the order of substitution. Called once, by a composition root. */
+/** Tells which patches there are; their order is the order of substitution. The first composition root says it. */
 export function setPatches(list: readonly AnyPatch[]): void {
-  patches = list;
+  if (patches.length === 0) patches = list;
+}
+
+/** One more, behind the others. Throws ERR_ELSEWHERE_ARGUMENT for a name that is taken, and when they are in place. */
+export function addPatch(patch: AnyPatch): void {
+  const refuse = (why: string): never => {
+    throw new ElsewhereError(
+      'ERR_ELSEWHERE_ARGUMENT',
+      `cannot define the patch ${patch.name}: ${why}`,
+    );
+  };
+  if (!/^[a-z][\w-]*$/i.test(String(patch.name))) refuse('its name must be a word');
+  if (patches.some(({ name }) => name === patch.name)) refuse('there is one of that name');
+  if (ledger !== undefined) refuse('define patches before the first scope');
+  patches = [...patches, patch];
 }
 
 export function knownPatches(): readonly AnyPatch[] {
@@ -149,9 +163,12 @@ function decide(
   if (scope === undefined || found === undefined) return undefined;
   const target = typedTarget<AnyTarget>(found);
   if (scope.rules === undefined) return { target, path };
-  const verdict = scope.rules.decide(path, scope.cwd);
-  if (verdict.side === 'deny') throw denied(path, operation, verdict.rule);
-  return verdict.side === 'local' ? undefined : { target, path: verdict.path };
+  const { side, path: there, rule, channel } = scope.rules.decide(path, scope.cwd, operation);
+  if (side === 'deny') throw denied(path, operation, rule);
+  if (side === 'local') return undefined;
+  if (channel === undefined || channel === target.connection) return { target, path: there };
+  const other = scope.through(channel, [patch]).target(patch);
+  return { target: typedTarget<AnyTarget>(other as NonNullable<typeof other>), path: there };
 }
 
 const asItIs = <R>(fn: () => R): R => fn();

@@ -9,6 +9,7 @@ import type { Channel } from '../connection/channel.ts';
 import type { NetworkPlace } from '../patch.ts';
 import { isWithin, parseAddress } from '../security/address.ts';
 import { nameMatches, type PlaceRule, parsePlaceRule } from '../security/place-rules.ts';
+import { ask, keyOf, type PolicyVerdict, type ScopePolicy } from './scope-policy.ts';
 
 /**
  * Places: `db.corp:5432`, `*.corp`, `10.0.0.0/8:443`, `[::1]:8000-8999`, `localhost`, `*:25`, `unix:/run/x.sock`; with
@@ -30,12 +31,14 @@ export interface Via {
   readonly remote: { readonly channel: Channel };
 }
 
-export interface NetworkVerdict {
-  readonly side: 'remote' | 'local' | 'deny';
-  /** Another connection than the scope's own. */
-  readonly channel?: Channel;
-  /** For `explain`: which rule decided. */
-  readonly rule: string;
+/** With the rule that decided, for `explain`. */
+export type NetworkVerdict = PolicyVerdict;
+
+/** Beside the lists. */
+export interface NetworkFunctions {
+  readonly policy?: ScopePolicy | undefined;
+  /** Tells of ports of this machine's loopback that stay here. */
+  readonly isOwnPort?: (port: number) => boolean;
 }
 
 interface Rule {
@@ -60,12 +63,14 @@ export class NetworkRules {
   readonly #local: readonly Rule[];
   readonly #via: readonly ViaRule[];
   readonly #isOwnPort: (port: number) => boolean;
+  readonly #policy: ScopePolicy | undefined;
 
-  /** `isOwnPort` tells of ports of this machine's loopback that stay here. Throws ERR_ELSEWHERE_ARGUMENT for a bad rule. */
-  constructor(options: NetworkOptions, isOwnPort: (port: number) => boolean = () => false) {
+  /** Throws ERR_ELSEWHERE_ARGUMENT for a bad rule. */
+  constructor(options: NetworkOptions, { policy, isOwnPort }: NetworkFunctions = {}) {
     const { deny = [], remote = [], local = [], via = [] } = options;
     const others = via.map(({ places, remote: other }) => [places, other?.channel?.id]);
-    this.key = JSON.stringify([deny, remote, local, others]);
+    this.key = JSON.stringify([deny, remote, local, others, policy && keyOf(policy)]);
+    this.#policy = policy;
     this.#deny = deny.flatMap(parse);
     this.#remote = remote.flatMap(parse);
     this.#local = local.flatMap(parse);
@@ -78,10 +83,12 @@ export class NetworkRules {
         );
       return one.places.flatMap(parse).map((rule) => ({ ...rule, channel }));
     });
-    this.#isOwnPort = isOwnPort;
+    this.#isOwnPort = isOwnPort ?? (() => false);
   }
 
   decide(place: NetworkPlace): NetworkVerdict {
+    const said = this.#policy && ask(this.#policy, { patch: 'net', ...place });
+    if (said !== undefined) return said;
     const denied = find(this.#deny, place);
     if (denied !== undefined) return { side: 'deny', rule: `deny ${denied.text}` };
     const remote = find(this.#remote, place);

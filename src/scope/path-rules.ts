@@ -1,6 +1,7 @@
 /** The path filters of a scope: which paths stay local, are remote, are denied, or are read under another name. Pure. */
 import { posix } from 'node:path';
 import picomatch from 'picomatch';
+import { ask, type PolicyVerdict, type ScopePolicy } from './scope-policy.ts';
 
 export interface PathOptions {
   /** Globs, or directories (then everything below too), of paths that stay local. */
@@ -13,12 +14,10 @@ export interface PathOptions {
   readonly map?: Readonly<Record<string, string>>;
 }
 
-export interface Verdict {
-  readonly side: 'remote' | 'local' | 'deny';
+/** With the rule that decided, for `explain`. */
+export interface Verdict extends PolicyVerdict {
   /** After mapping; only meaningful for the remote side. */
   readonly path: string;
-  /** For `explain`: which rule decided. */
-  readonly rule: string;
 }
 
 type Matcher = { readonly text: string; matches(path: string): boolean };
@@ -28,8 +27,10 @@ export class PathRules {
   readonly #remote: readonly Matcher[];
   readonly #local: readonly Matcher[];
   readonly #map: readonly (readonly [string, string])[];
+  readonly #policy: ScopePolicy | undefined;
 
-  constructor(options: PathOptions) {
+  constructor(options: PathOptions, policy?: ScopePolicy) {
+    this.#policy = policy;
     this.#deny = (options.deny ?? []).map(matcher);
     this.#remote = (options.remote ?? []).map(matcher);
     this.#local = (options.local ?? []).map(matcher);
@@ -41,12 +42,14 @@ export class PathRules {
 
   /** There are paths that nothing may touch. */
   get denies(): boolean {
-    return this.#deny.length > 0;
+    return this.#deny.length > 0 || this.#policy !== undefined;
   }
 
   /** `cwd` is where a relative path starts. */
-  decide(path: string, cwd: string): Verdict {
+  decide(path: string, cwd: string, operation = 'explain'): Verdict {
     const absolute = posix.normalize(path.startsWith('/') ? path : `${cwd}/${path}`);
+    const said = this.#policy && ask(this.#policy, { patch: 'fs', operation, path: absolute });
+    if (said !== undefined) return { ...said, path: said.channel === undefined ? path : absolute };
     const denied = find(this.#deny, absolute);
     if (denied !== undefined) return { side: 'deny', path, rule: `deny ${denied}` };
     const remote = find(this.#remote, absolute);

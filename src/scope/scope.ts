@@ -1,9 +1,11 @@
 /** A scope: for each patch, where its operations go. Immutable but for its working directory and its mask. */
 import { runInContext } from '../base/context.ts';
+import { ElsewhereError } from '../base/errors.ts';
 import type { Channel } from '../connection/channel.ts';
 import type { ChildrenChoice, EnvChoice, NetworkPlace, ScopeView, StdioChoice } from '../patch.ts';
 import type { NetworkRules } from './network-rules.ts';
 import type { PathRules } from './path-rules.ts';
+import { replaceIn } from './replacements.ts';
 import { PatchTarget } from './target.ts';
 
 export interface ScopeInit {
@@ -19,6 +21,8 @@ export interface ScopeInit {
   readonly network?: NetworkRules | undefined;
   readonly isDefault?: boolean;
   readonly children?: ChildrenChoice | undefined;
+  /** The scope around it. */
+  readonly outer?: Scope | undefined;
 }
 
 /** The patches that a rule with `via` sends elsewhere. */
@@ -42,7 +46,13 @@ export class Scope implements ScopeView {
   readonly pool: string;
   readonly #init: ScopeInit;
   readonly #targets = new Map<string, PatchTarget>();
-  readonly #detours = new Map<Channel, Scope>();
+  readonly #detours = new Map<string, Scope>();
+  readonly #outer: Scope | undefined;
+  /** Undoes replacements. */
+  #undo: (() => void)[] = [];
+  /** What the scope's function has given. */
+  #result: unknown;
+  #isOver = false;
 
   constructor(init: ScopeInit) {
     this.#init = init;
@@ -55,6 +65,7 @@ export class Scope implements ScopeView {
     this.rules = init.rules;
     this.network = init.network;
     this.children = init.children;
+    this.#outer = init.outer;
     this.isDefault = init.isDefault ?? false;
     this.pool = poolOf(init);
     for (const [name, channel] of init.routes)
@@ -83,20 +94,69 @@ export class Scope implements ScopeView {
     return verdict.side === 'deny' || isElsewhere ? sentence(verdict.rule) : undefined;
   }
 
-  /** This scope with another far side's network. */
-  through(channel: Channel): Scope {
-    let scope = this.#detours.get(channel);
+  /** This scope with another far side's network, or files. */
+  through(channel: Channel, patches: readonly string[] = NETWORK): Scope {
+    const key = `${patches} ${channel.id}`;
+    let scope = this.#detours.get(key);
     if (scope === undefined) {
       const routes = new Map(this.routes);
-      for (const name of NETWORK) if (routes.has(name)) routes.set(name, channel);
+      for (const name of patches) if (routes.has(name)) routes.set(name, channel);
       scope = new Scope({ ...this.#init, routes, cwd: this.cwd });
-      this.#detours.set(channel, scope);
+      this.#detours.set(key, scope);
     }
     return scope;
   }
 
   run<R>(fn: () => R): R {
     return runInContext(this, fn);
+  }
+
+  /** The same for the scope's own function: when it has settled, what was replaced in the scope is as it was. */
+  runWhole<R>(fn: () => R): R {
+    let result: R;
+    try {
+      result = this.run(fn);
+    } catch (error) {
+      this.#settled();
+      throw error;
+    }
+    if (!(result instanceof Promise)) this.#settled();
+    else {
+      this.#result = result;
+      if (this.#undo.length > 0) this.#watch();
+    }
+    return result;
+  }
+
+  /**
+   * Gives a property another value for the code of this scope, and of those inside it, until the scope's function has
+   * settled: `currentScope()?.replace(myserver, 'os', conn.sync.modules.os)`. Throws ERR_ELSEWHERE_UNSUPPORTED for a
+   * property that cannot be redefined, and for a scope that is over.
+   */
+  replace<T extends object, K extends keyof T>(object: T, key: K, value: T[K]): void {
+    if (this.#isOver)
+      throw new ElsewhereError(
+        'ERR_ELSEWHERE_UNSUPPORTED',
+        `cannot replace ${String(key)}: the function of this scope has ended`,
+      );
+    this.#undo.push(replaceIn(this, object, key, value));
+    if (this.#undo.length === 1 && this.#result !== undefined) this.#watch();
+  }
+
+  /** The scope and those around it, the innermost first. */
+  *around(): Generator<Scope> {
+    for (let scope: Scope | undefined = this; scope !== undefined; scope = scope.#outer)
+      yield scope;
+  }
+
+  #watch(): void {
+    const over = (): void => this.#settled();
+    (this.#result as Promise<unknown>).then(over, over);
+  }
+
+  #settled(): void {
+    this.#isOver = true;
+    for (const undo of this.#undo.splice(0).reverse()) undo();
   }
 }
 

@@ -9,6 +9,7 @@ import { type NetworkOptions, NetworkRules } from './network-rules.ts';
 import { ownPorts } from './own-ports.ts';
 import { type PathOptions, PathRules } from './path-rules.ts';
 import { Scope } from './scope.ts';
+import type { ScopePolicy } from './scope-policy.ts';
 
 /** Anything that leads to a far side: a Connection. */
 export interface Remote {
@@ -25,6 +26,11 @@ export interface RemoteOptions {
   readonly paths?: PathOptions;
   /** Which places are connected to from here, from the far side, from another one, or not at all. */
   readonly net?: NetworkOptions;
+  /**
+   * A function that is asked about each path and each place before `paths` and `net`: where it goes, or undefined for what
+   * those say. It is called often, runs here as local code, and must answer at once.
+   */
+  readonly policy?: ScopePolicy;
   /** Working directory on the far side. Default: the agent's own, or the surrounding scope's on the same connection. */
   readonly cwd?: string;
   /**
@@ -64,11 +70,12 @@ export function withRemote<R>(
       'ERR_ELSEWHERE_ARGUMENT',
       'withRemote needs a function as its last argument',
     );
+  checkPolicy(isRemote(remote) && typeof second === 'object' ? second.policy : undefined);
   const scope = isRemote(remote)
     ? remoteScope(remote.channel, typeof second === 'function' ? {} : second)
     : composedScope(remote);
   install();
-  return scope.run(fn);
+  return scope.runWhole(fn);
 }
 
 /** Runs `fn`, and everything it starts, as local code, whatever surrounds it. */
@@ -117,19 +124,23 @@ function remoteScope(channel: Channel, options: ProgramOptions, children?: Child
     stdio: stdioIn(stdioChosen ? stdio : outer?.stdio, outer),
     localStdio: outer?.localStdio,
     env: options.env ?? outer?.env ?? 'local',
-    rules: options.paths === undefined ? undefined : new PathRules(options.paths),
+    rules: pathRules(options),
     network: networkRules(options),
+    outer,
     isDefault: children !== undefined,
     children,
   });
 }
 
-function networkRules({
-  net,
-  tree,
-}: Pick<ProgramOptions, 'net' | 'tree'>): NetworkRules | undefined {
-  if (tree !== undefined) return new NetworkRules(net ?? {}, ownPorts(tree));
-  return net === undefined ? undefined : new NetworkRules(net);
+function pathRules({ paths, policy }: RemoteOptions): PathRules | undefined {
+  if (paths === undefined && policy === undefined) return undefined;
+  return new PathRules(paths ?? {}, policy);
+}
+
+function networkRules({ net, policy, tree }: ProgramOptions): NetworkRules | undefined {
+  if (net === undefined && policy === undefined && tree === undefined) return undefined;
+  const own = tree === undefined ? {} : { isOwnPort: ownPorts(tree) };
+  return new NetworkRules(net ?? {}, { policy, ...own });
 }
 
 function chosen(patch: AnyPatch, options: RemoteOptions): boolean {
@@ -159,6 +170,7 @@ function composedScope(composition: Composition): Scope {
     env: outer?.env ?? 'local',
     rules: outer?.rules,
     network: outer?.network,
+    outer,
     children: composition['child_process'] === undefined ? outer?.children : undefined,
   });
 }
@@ -183,6 +195,14 @@ function startDirectory(outer: Scope | undefined, channel: Channel): string {
 /** And with the mask that holds there. */
 function startMask(outer: Scope | undefined, channel: Channel | undefined): number | undefined {
   return outer?.routes.get('fs') === channel ? outer?.umask : undefined;
+}
+
+function checkPolicy(policy: unknown): void {
+  if (policy === undefined || typeof policy === 'function') return;
+  throw new ElsewhereError(
+    'ERR_ELSEWHERE_ARGUMENT',
+    'policy must be a function; the rules of an agent are an option of serve',
+  );
 }
 
 function checkEnv(env: EnvChoice | undefined, routed: boolean): void {

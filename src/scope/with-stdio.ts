@@ -19,6 +19,7 @@ export function runWithStdio<R>(streams: StdioStreams, fn: () => R): R {
     rules: outer?.rules,
     network: outer?.network,
     children: outer?.children,
+    outer,
   });
   return scope.run(fn);
 }
