@@ -189,5 +189,7 @@ export const fetchPatch: AnyPatch = definePatch<NoCalls>({
   name: 'fetch',
   requires: ['net'],
   follows: 'net',
+  answers: {},
+  signals: {},
   local: fetchLocal,
 });

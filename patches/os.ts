@@ -4,6 +4,22 @@
  * lib/os.js keeps the native functions to itself.
  */
 import nodeOs from 'node:os';
+import {
+  bytes,
+  count,
+  either,
+  flag,
+  integer,
+  type Kind,
+  listOf,
+  nothing,
+  number,
+  oneOf,
+  orNull,
+  record,
+  recordOf,
+  text,
+} from '../src/base/kind.ts';
 import { likeOriginal } from '../src/base/shape.ts';
 import { isAsStarted } from '../src/base/start-environment.ts';
 import {
@@ -47,6 +63,35 @@ export const OS_TABLE: CoverageTable = {
   constants:
     'local: numbers of this system, used with local calls; errors arrive with local numbers',
   devNull: 'local: a constant of this system',
+};
+
+const words = either(text, bytes);
+
+/** What each function returns there; text where nothing else is said. */
+const FACTS: Readonly<Record<string, Kind<unknown>>> = {
+  availableParallelism: count,
+  cpus: listOf(
+    record<nodeOs.CpuInfo>({
+      model: text,
+      speed: number,
+      times: recordOf(number) as Kind<nodeOs.CpuInfo['times']>,
+    }),
+  ),
+  endianness: oneOf('BE', 'LE'),
+  freemem: number,
+  getPriority: integer,
+  loadavg: listOf(number),
+  networkInterfaces: recordOf(listOf(recordOf(either(either(text, number, flag), orNull(text))))),
+  setPriority: nothing,
+  totalmem: number,
+  uptime: number,
+  userInfo: record<object>({
+    uid: integer,
+    gid: integer,
+    username: words,
+    homedir: words,
+    shell: orNull(words),
+  } as object),
 };
 
 /** Node makes these directories of the environment: where the program has set it, that is what it wants. */
@@ -133,6 +178,10 @@ function remote(): RemoteHalf<OsApi> {
 export const osPatch: AnyPatch = definePatch<OsApi>({
   name: 'os',
   coverage: { os: OS_TABLE },
+  answers: {
+    fact: (answer, [name]): answer is unknown => (FACTS[name] ?? text)(answer),
+  },
+  signals: {},
   local,
   remote,
 });

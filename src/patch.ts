@@ -3,6 +3,7 @@
  * functions and sends the work over a `Target`, its remote half carries it out on the other machine. Both halves are
  * typed by one interface, so that a missing or mistyped operation is a compile error.
  */
+import type { Kind } from './base/kind.ts';
 import type { ByteStream, PeerInfo, StreamHandler } from './connection/channel.ts';
 
 export type { ByteStream, Channel, PeerInfo, StreamHandler } from './connection/channel.ts';
@@ -24,6 +25,16 @@ export interface RemoteStream extends ByteStream {
 type StreamArgs<F> = F extends (stream: RemoteStream, ...args: infer A) => void ? A : never;
 type CallArgs<F> = F extends (...args: infer A) => unknown ? A : never;
 type CallResult<F> = F extends (...args: never[]) => infer R ? Awaited<R> : never;
+
+/**
+ * What each operation may answer to its arguments. The near half is given nothing else: any other answer ends the
+ * connection with ERR_ELSEWHERE_BAD_REPLY (base/answers.ts).
+ */
+export type Answers<C> = {
+  readonly [K in keyof C]: (answer: unknown, args: CallArgs<C[K]>) => answer is CallResult<C[K]>;
+};
+/** The same for the values that the far side may put between the bytes of each stream; `never` for none. */
+export type Signals<S> = { readonly [K in keyof S]: Kind<unknown> };
 
 /** A scope as a patch sees it. One object per scope, so it can be the key of a WeakMap. */
 export interface ScopeView {
@@ -220,6 +231,9 @@ export interface Patch<C extends Calls<C>, S extends Streams<S> = NoStreams> {
   readonly follows?: string;
   /** For each Node module that the patch covers whole, by its name: docs/coverage.md is printed from it. */
   readonly coverage?: Readonly<Record<string, CoverageTable>>;
+  /** Without them whatever the far side says is believed. */
+  readonly answers?: Answers<C>;
+  readonly signals?: Signals<S>;
   local?(context: LocalContext<C, S>): void;
   remote?(context: RemoteContext): RemoteHalf<C, S>;
 }

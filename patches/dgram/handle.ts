@@ -28,6 +28,13 @@ const MAX_DATAGRAM = 65_507;
 /** The far side hears of what was taken at every so many bytes. */
 const TELL_AFTER = 256 * 1024;
 
+/** There is no far side any more, and nothing else to say. */
+const OUT_OF_REACH: ReadonlySet<string> = new Set([
+  'ERR_ELSEWHERE_CLOSED',
+  'ERR_ELSEWHERE_CONNECTION_LOST',
+  'ERR_ELSEWHERE_BAD_REPLY',
+]);
+
 /** libuv's flag. */
 const REUSE_ADDRESS = 4;
 
@@ -309,7 +316,8 @@ class RemoteUdp {
       return call();
     } catch (error) {
       const { code } = error as { code?: string };
-      if (code !== 'ERR_ELSEWHERE_CLOSED' && code !== 'ERR_ELSEWHERE_CONNECTION_LOST') throw error;
+      // Node asks in a tick of its own, where nobody could catch it.
+      if (code === undefined || !OUT_OF_REACH.has(code)) throw error;
       return { code: 'ENETDOWN', syscall };
     }
   }

@@ -4,6 +4,7 @@
  * it and the errors are Node's.
  */
 import { type AnyPatch, definePatch, type LocalContext } from '../../src/patch.ts';
+import { DNS_ANSWERS } from './answers.ts';
 import type { DnsCalls } from './api.ts';
 import { cares } from './binding.ts';
 import { installLookup, installPromises } from './lookup.ts';
@@ -21,6 +22,8 @@ function dnsLocal(context: LocalContext<DnsCalls>): void {
 export const dnsPatch: AnyPatch = definePatch<DnsCalls>({
   name: 'dns',
   follows: 'net',
+  answers: DNS_ANSWERS,
+  signals: {},
   local: dnsLocal,
   remote: dnsRemote,
 });

@@ -62,5 +62,7 @@ export const httpPatch: AnyPatch = definePatch<NoCalls>({
   name: 'http',
   requires: ['net'],
   follows: 'net',
+  answers: {},
+  signals: {},
   local: httpLocal,
 });

@@ -1,5 +1,6 @@
 /** The net patch: client sockets of a scope are dialled on the far side. The server patch: servers listen there. */
 import { type AnyPatch, definePatch } from '../../src/patch.ts';
+import { NET_SIGNALS, SERVER_ANSWERS, SERVER_SIGNALS } from './answers.ts';
 import type { NetCalls, NetStreams } from './api.ts';
 import { netLocal } from './local.ts';
 import { netRemote } from './remote.ts';
@@ -9,6 +10,8 @@ import { serverRemote } from './server/remote.ts';
 
 export const netPatch: AnyPatch = definePatch<NetCalls, NetStreams>({
   name: 'net',
+  answers: {},
+  signals: NET_SIGNALS,
   local: netLocal,
   remote: netRemote,
 });
@@ -18,6 +21,8 @@ export const serverPatch: AnyPatch = definePatch<ServerCalls, ServerStreams>({
   name: 'server',
   requires: ['net'],
   follows: 'net',
+  answers: SERVER_ANSWERS,
+  signals: SERVER_SIGNALS,
   local: serverLocal,
   remote: serverRemote,
 });

@@ -1,6 +1,7 @@
 /** What `process` says of the machine in a scope; what it says of the program stays (table.ts has the reasons). */
 import { type AnyPatch, definePatch } from '../../src/patch.ts';
 import { substituteActivity } from './activity.ts';
+import { PROCESS_ANSWERS } from './answers.ts';
 import type { ProcessApi } from './api.ts';
 import { clocks, substituteClocks } from './clocks.ts';
 import { directory, substituteDirectory } from './directory.ts';
@@ -12,6 +13,8 @@ export const processPatch: AnyPatch = definePatch<ProcessApi>({
   name: 'process',
   follows: 'fs',
   coverage: { process: PROCESS_TABLE },
+  answers: PROCESS_ANSWERS,
+  signals: {},
   local(context) {
     substituteDirectory(context);
     substituteEnvironment(context);

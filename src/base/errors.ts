@@ -18,6 +18,7 @@ export type ElsewhereErrorCode =
   | 'ERR_ELSEWHERE_BAD_REFERENCE'
   | 'ERR_ELSEWHERE_LIMIT'
   | 'ERR_ELSEWHERE_PROTOCOL'
+  | 'ERR_ELSEWHERE_BAD_REPLY'
   | 'ERR_ELSEWHERE_ARGUMENT';
 
 export interface ElsewhereErrorOptions {

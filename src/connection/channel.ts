@@ -86,6 +86,8 @@ export interface Channel {
   notify(method: string, args: readonly unknown[]): void;
   /** Opens a byte stream; bytes may be written at once and travel in the same flight. */
   open(method: string, args: readonly unknown[], handler: StreamHandler): ByteStream;
+  /** Ends the session at once, for this reason: the far side does what none of ours does. */
+  fail(error: Error): void;
   /** Counts one reason to keep the process alive; `release` takes it back. */
   hold(): void;
   release(): void;

@@ -12,6 +12,7 @@ import type {
   Routing,
   Target,
 } from '../patch.ts';
+import { expectAnswers } from './expected.ts';
 import { Ledger } from './ledger.ts';
 import { Scope, sentence } from './scope.ts';
 import { typedTarget } from './target.ts';
@@ -30,7 +31,9 @@ let deferred: (() => void)[] = [];
 
 /** Tells which patches there are; their order is the order of substitution. The first composition root says it. */
 export function setPatches(list: readonly AnyPatch[]): void {
-  if (patches.length === 0) patches = list;
+  if (patches.length > 0) return;
+  patches = list;
+  expectAnswers(list);
 }
 
 /** One more, behind the others. Throws ERR_ELSEWHERE_ARGUMENT for a name that is taken, and when they are in place. */
@@ -45,6 +48,7 @@ export function addPatch(patch: AnyPatch): void {
   if (patches.some(({ name }) => name === patch.name)) refuse('there is one of that name');
   if (ledger !== undefined) refuse('define patches before the first scope');
   patches = [...patches, patch];
+  expectAnswers([patch]);
 }
 
 export function knownPatches(): readonly AnyPatch[] {

@@ -357,6 +357,10 @@ export class NearSession implements Channel {
     if (this.#state === 'up') this.#core.main.farewell(GOOD_BYE);
   }
 
+  fail(error: Error): void {
+    this.#end(error);
+  }
+
   #leave(): void {
     this.#closing = true;
     this.#sync.close(GOOD_BYE);

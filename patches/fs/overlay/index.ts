@@ -123,6 +123,7 @@ function overlaidChannel(far: Channel, table: ReadonlyMap<string, Operation>): C
       if (method.startsWith(PREFIX)) throw unsupported(method);
       return far.open(method, args, handler);
     },
+    fail: (error) => far.fail(error),
     hold: () => far.hold(),
     release: () => far.release(),
     onClosed: (listener) => far.onClosed(listener),
