@@ -177,12 +177,13 @@ const ALLOWED: Readonly<Record<string, (value: unknown) => boolean>> = {
 };
 
 const operations = patches.flatMap(({ name, answers }) =>
-  Object.entries(answers as Record<string, IsAnswer>).map(
+  Object.entries((answers ?? {}) as Record<string, IsAnswer>).map(
     ([operation, isAnswer]) => [`${name}.${operation}`, isAnswer] as const,
   ),
 );
 
 test('each operation has an honest answer here', () => {
+  for (const { name, answers, signals } of patches) assert.ok(answers && signals, name);
   assert.deepEqual(operations.map(([name]) => name).sort(), Object.keys(HONEST).sort());
 });
 

@@ -46,8 +46,8 @@ function hostilePatches(evil: () => unknown): AnyPatch[] {
   return patches.map((patch) => ({
     ...patch,
     remote: () => ({
-      calls: Object.fromEntries(Object.keys(patch.answers).map((name) => [name, evil])),
-      streams: Object.fromEntries(Object.keys(patch.signals).map((name) => [name, open])),
+      calls: Object.fromEntries(Object.keys(patch.answers ?? {}).map((name) => [name, evil])),
+      streams: Object.fromEntries(Object.keys(patch.signals ?? {}).map((name) => [name, open])),
     }),
   }));
 }
