@@ -23,7 +23,7 @@ type AgentClass = new (options?: object) => Dispatcher;
 type WrapperClass = new (agent: Dispatcher) => Dispatcher;
 type Globals = Record<symbol, Dispatcher | undefined>;
 
-/** undici up to 7 (Node 20 to 24) and from 8 (Node 26, which keeps the first for older packages). */
+/** undici up to 7 (Node 20 to 24) and from 8 (Node 26, which keeps the first for older packages, and defines it last). */
 const DISPATCHER_1: symbol = Symbol.for('undici.globalDispatcher.1');
 const DISPATCHER_2: symbol = Symbol.for('undici.globalDispatcher.2');
 
@@ -47,9 +47,10 @@ interface Pools {
 class Dispatchers {
   readonly #context: FetchContext;
   /** By connection, then by what else tells the ways apart. */
-  readonly #pools = new WeakMap<object, Map<string, Pools>>();
+  #pools = new WeakMap<object, Map<string, Pools>>();
   /** The process' own dispatcher, once it is there and ours stands in its place. */
   #own: Pools | undefined;
+  readonly #standIns = new WeakSet<Dispatcher>();
   #decided = false;
 
   constructor(context: FetchContext) {
@@ -62,19 +63,17 @@ class Dispatchers {
   }
 
   /**
-   * Stands in for the process' dispatcher from now on. `first` is the scope in which undici was loaded, if it was one:
-   * the dispatcher that was made then has its connections, so it becomes that scope's and the process gets another.
+   * Stands in for the process' dispatcher from now on. A second undici that is loaded, of a later kind, puts its own in the
+   * place of the first: from then on the scopes have pools of that.
    */
-  takeOver(first?: FetchTarget): void {
+  takeOver(): void {
     const made = dispatcherAt(DISPATCHER_2) ?? dispatcherAt(DISPATCHER_1);
-    if (this.#decided || made === undefined) return;
+    if (made === undefined || this.#standIns.has(made)) return;
     this.#decided = true;
     if (!PLAIN.has(made.constructor.name)) return;
     const outer = dispatcherAt(DISPATCHER_1);
-    const wrapper = outer === made ? undefined : outer;
-    const pools = { agent: made, wrapper };
-    this.#own = first === undefined ? pools : this.#another(pools);
-    if (first !== undefined) this.#poolsAt(first).set(first.scope.pool, pools);
+    this.#own = { agent: made, wrapper: outer === made ? undefined : outer };
+    this.#pools = new WeakMap();
     for (const key of [DISPATCHER_1, DISPATCHER_2]) this.#substitute(key);
   }
 
@@ -83,6 +82,7 @@ class Dispatchers {
     if (before === undefined) return;
     const standIn = new Proxy(before, { get: (_target, name) => member(this.#chosen(key), name) });
     globals[key] = standIn;
+    this.#standIns.add(standIn);
     this.#context.onUninstall(() => {
       // Unless the program has set one of its own meanwhile.
       if (dispatcherAt(key) === standIn) globals[key] = this.#member(this.#own, key) ?? before;
@@ -103,8 +103,9 @@ class Dispatchers {
 
   /** A pool needs no end: when the connection is over its sockets are, and it holds nothing else. */
   #poolsOf(target: FetchTarget): Pools {
-    const { scope } = target;
-    const known = this.#poolsAt(target);
+    const { scope, connection } = target;
+    const known = this.#pools.get(connection) ?? new Map<string, Pools>();
+    this.#pools.set(connection, known);
     let pools = known.get(scope.pool);
     if (pools === undefined && this.#own !== undefined) {
       // undici hands the options of `connect`, symbols included, down to net.connect and tls.connect; so a connection
@@ -116,15 +117,9 @@ class Dispatchers {
     return pools;
   }
 
-  #poolsAt({ connection }: FetchTarget): Map<string, Pools> {
-    const known = this.#pools.get(connection) ?? new Map<string, Pools>();
-    this.#pools.set(connection, known);
-    return known;
-  }
-
-  #another(like: Pools, scope?: ScopeView): Pools {
+  #another(like: Pools, scope: ScopeView): Pools {
     const options = optionsOf(like.agent);
-    const connect = { ...options.connect, ...(scope === undefined ? {} : { [ROUTE]: scope }) };
+    const connect = { ...options.connect, [ROUTE]: scope };
     const agent = new (like.agent.constructor as AgentClass)({ ...options, connect });
     const wrapper =
       like.wrapper === undefined
@@ -150,18 +145,16 @@ function member(dispatcher: Dispatcher, name: string | symbol): unknown {
 
 function fetchLocal(context: FetchContext): void {
   const dispatchers = new Dispatchers(context);
-  if (dispatcherAt(DISPATCHER_1) !== undefined) dispatchers.takeOver();
-  else awaitLoading(context, dispatchers);
+  dispatchers.takeOver();
+  awaitLoading(context, dispatchers);
   if (typeof globalThis.fetch === 'function') wrapFetch(context, dispatchers);
 }
 
 /** undici looks for a dispatcher when it is loaded, by whatever path, and only if there is none it makes its own. */
 function awaitLoading(context: FetchContext, dispatchers: Dispatchers): void {
   for (const key of [DISPATCHER_1, DISPATCHER_2]) {
-    const get = (): undefined => {
-      const target = context.target();
-      queueMicrotask(() => dispatchers.takeOver(target));
-    };
+    if (dispatcherAt(key) !== undefined) continue;
+    const get = (): undefined => afterDefinition(() => dispatchers.takeOver());
     // undici then defines the property anew, as one that cannot be redefined.
     Object.defineProperty(globalThis, key, { get, enumerable: false, configurable: true });
     context.onUninstall(() => {
@@ -169,6 +162,25 @@ function awaitLoading(context: FetchContext, dispatchers: Dispatchers): void {
         Reflect.deleteProperty(globalThis, key);
     });
   }
+}
+
+/**
+ * Who looks for a dispatcher and finds none defines one next, and may use it in the same breath: `then` comes in between.
+ * Where Object cannot be changed it comes a microtask later.
+ */
+function afterDefinition(then: () => void): undefined {
+  const { defineProperty } = Object;
+  const hook: typeof defineProperty = (target, name, descriptor) => {
+    const defined = defineProperty(target, name, descriptor);
+    if ((target as unknown) === globalThis && name === DISPATCHER_1) done();
+    return defined;
+  };
+  const done = (): void => {
+    if (Object.defineProperty === hook) Object.defineProperty = defineProperty;
+    then();
+  };
+  Reflect.set(Object, 'defineProperty', hook);
+  queueMicrotask(done);
 }
 
 /** The usual path: before the first fetch in a scope, ours is in place. */

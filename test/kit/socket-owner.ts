@@ -1,12 +1,17 @@
 /** Who holds the other end of a loopback connection: the one proof of whose socket it is. */
 import fs from 'node:fs';
-import type { Socket } from 'node:net';
+
+/** A socket, seen from here. */
+export interface Ends {
+  readonly localPort?: number | undefined;
+  readonly remotePort?: number | undefined;
+}
 
 /**
  * The side whose process has the socket at the other end. By the kernel's tables: ports alone do not tell, since the
  * port of a closed socket is soon another's.
  */
-export function ownerOf(socket: Socket, pids: ReadonlyMap<string, number>): string {
+export function ownerOf(socket: Ends, pids: ReadonlyMap<string, number>): string {
   const hex = (port = 0): string => port.toString(16).toUpperCase().padStart(4, '0');
   const line = new RegExp(`:${hex(socket.remotePort)} \\S+:${hex(socket.localPort)} .*`);
   const row = line.exec(fs.readFileSync('/proc/net/tcp', 'latin1'))?.[0] ?? '';

@@ -13,6 +13,9 @@ export interface TestSshd {
   readonly url: string;
   /** Arguments for ssh that use its keys and no configuration of the user. */
   readonly args: readonly string[];
+  readonly port: number;
+  /** File of the private key. */
+  readonly key: string;
   stop(): void;
 }
 
@@ -39,6 +42,7 @@ export async function startTestSshd(): Promise<TestSshd> {
     PasswordAuthentication: 'no',
     PermitRootLogin: 'prohibit-password',
     LogLevel: 'QUIET',
+    Subsystem: 'sftp internal-sftp',
     // Where this node is.
     SetEnv: `PATH=${process.execPath.replace(/\/[^/]*$/, '')}:/usr/bin:/bin`,
   };
@@ -60,6 +64,8 @@ export async function startTestSshd(): Promise<TestSshd> {
   ];
   return {
     url: `ssh://${userInfo().username}@127.0.0.1:${port}`,
+    port,
+    key: join(folder, 'key'),
     args: ['-F', 'none', ...options.flatMap((option) => ['-o', option])],
     stop: () => {
       server.kill();

@@ -1,8 +1,7 @@
 /** Two far sides in processes of their own, and this one: who makes a connection is asked of the kernel. */
-import type { Socket } from 'node:net';
 import { bindScope, type Connection, connect, withRemote } from '../../src/index.ts';
 import { startAgent, type TestAgent } from '../kit/agent.ts';
-import { ownerOf } from '../kit/socket-owner.ts';
+import { type Ends, ownerOf } from '../kit/socket-owner.ts';
 import type { Suite } from '../kit/suite.ts';
 
 export type Side = 'local' | 'A' | 'B';
@@ -12,7 +11,7 @@ export interface ThreeSides {
   /** Runs `fn` on that side, always in the same scope of it. */
   on<R>(side: Side, fn: () => R): R;
   /** Whose socket is at the other end of this one. */
-  owner(socket: Socket): string;
+  owner(socket: Ends): string;
   readonly connections: Readonly<Record<'A' | 'B', Connection>>;
   readonly agents: Readonly<Record<'A' | 'B', TestAgent>>;
 }
