@@ -139,6 +139,41 @@ export class IncomingCall {
   }
 }
 
+/** Calls of the peer that run, by its ids. Most often it is one: a map that becomes empty makes itself anew, which is dear. */
+export class RunningCalls {
+  #one: IncomingCall | undefined;
+  readonly #others = new Map<number, IncomingCall>();
+
+  get size(): number {
+    return this.#others.size + (this.#one === undefined ? 0 : 1);
+  }
+
+  get(id: number): IncomingCall | undefined {
+    return this.#one?.id === id ? this.#one : this.#others.get(id);
+  }
+
+  has(id: number): boolean {
+    return this.get(id) !== undefined;
+  }
+
+  add(call: IncomingCall): void {
+    if (this.#one === undefined) this.#one = call;
+    else this.#others.set(call.id, call);
+  }
+
+  /** False for one that does not run. */
+  delete(id: number): boolean {
+    if (this.#one?.id !== id) return this.#others.delete(id);
+    this.#one = undefined;
+    return true;
+  }
+
+  *[Symbol.iterator](): Generator<IncomingCall> {
+    if (this.#one !== undefined) yield this.#one;
+    yield* this.#others.values();
+  }
+}
+
 /** As an AbortController that is given no reason, and AbortSignal.timeout. */
 export function aborted(): DOMException {
   return new DOMException('This operation was aborted', 'AbortError');

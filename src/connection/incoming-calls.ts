@@ -7,7 +7,7 @@ import { currentContext, runDetached } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import { Op } from '../wire/message.ts';
 import { Backlog } from './backlog.ts';
-import { aborted, IncomingCall, isId, type OutgoingCalls } from './calls.ts';
+import { aborted, IncomingCall, isId, type OutgoingCalls, RunningCalls } from './calls.ts';
 import { Episode } from './episode.ts';
 import type { Lane } from './lane.ts';
 import type { MethodTable } from './methods.ts';
@@ -24,7 +24,7 @@ export const STANDSTILL = 10_000;
 /** Of one lane. */
 interface Calls {
   readonly lane: Lane;
-  readonly running: Map<number, IncomingCall>;
+  readonly running: RunningCalls;
   readonly backlog: Backlog;
 }
 
@@ -76,8 +76,7 @@ export class IncomingCalls {
 
   lose(): void {
     this.#lost = true;
-    for (const { running } of this.#lanes.values())
-      for (const call of running.values()) call.cancel();
+    for (const { running } of this.#lanes.values()) for (const call of running) call.cancel();
     this.#lanes.clear();
     this.#episodes.clear();
     this.#stopWatch();
@@ -109,7 +108,7 @@ export class IncomingCalls {
   #callsOf(lane: Lane): Calls {
     let calls = this.#lanes.get(lane);
     if (calls === undefined) {
-      calls = { lane, running: new Map(), backlog: new Backlog() };
+      calls = { lane, running: new RunningCalls(), backlog: new Backlog() };
       this.#lanes.set(lane, calls);
     }
     return calls;
@@ -133,7 +132,7 @@ export class IncomingCalls {
       return this.#finish(call, Op.THROW, error);
     }
     if (!isPromise(result)) return this.#finish(call, Op.RETURN, result);
-    running.set(id, call);
+    running.add(call);
     if (timeout !== undefined) call.endWithin(timeout);
     this.#throttle(calls);
     const finish = (op: number, value: unknown): void => {

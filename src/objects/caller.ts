@@ -2,6 +2,7 @@
 import { ElsewhereError } from '../base/errors.ts';
 import { iterate } from './iteration.ts';
 import { type Asking, ask, type Ends } from './limits.ts';
+import { OpenNumbers } from './open-numbers.ts';
 import { DO, Operation, type TargetName } from './operation.ts';
 import { type Caller, type Place, placeOf, type Result } from './reference.ts';
 import { type CallSite, callSite, failAt } from './stacks.ts';
@@ -62,11 +63,8 @@ function ignore(): void {
 
 export class ProxyCaller implements Caller {
   readonly #port: CallerPort;
-  #next = 0;
   /** Calls whose number may still be named: not settled, or needed by one that is not. */
-  readonly #named = new Set<number>();
-  /** None below is. */
-  #lowest = 0;
+  readonly #named = new OpenNumbers();
 
   constructor(port: CallerPort) {
     this.#port = port;
@@ -106,9 +104,9 @@ export class ProxyCaller implements Caller {
     params: readonly unknown[],
     base?: Result,
   ): Result {
-    const number = this.#next++;
+    const number = this.#named.open();
     const call = new Underway(number, callSite(this.#send));
-    const message = [number, number - this.#floor(number), target, path, operation, params];
+    const message = [number, number - this.#named.lowest, target, path, operation, params];
     const stdio = this.#port.stdio();
     if (stdio !== null) message.push(stdio);
     const ends: Ends = {
@@ -124,13 +122,11 @@ export class ProxyCaller implements Caller {
       // What comes for nobody is opened all the same, so that it is given back.
       late: this.#port.open,
     };
-    // Before the values are sealed, for which other calls may be made.
-    this.#named.add(number);
     try {
       ask(this.#port, limits, DO, [this.#port.seal(message)], ends);
     } catch (error) {
       // A value that cannot travel: nothing was sent.
-      this.#named.delete(number);
+      this.#named.close(number);
       call.number = undefined;
       call.settled = true;
       call.reject(error);
@@ -140,20 +136,14 @@ export class ProxyCaller implements Caller {
     return call;
   }
 
-  /** The lowest number that may be named from call `next` on. */
-  #floor(next: number): number {
-    while (this.#lowest < next && !this.#named.has(this.#lowest)) this.#lowest++;
-    return this.#lowest;
-  }
-
   #settled(call: Underway, number: number, base: Result | undefined): void {
     call.settled = true;
-    if (call.users === 0) this.#named.delete(number);
+    if (call.users === 0) this.#named.close(number);
     if (base !== undefined) {
       base.users--;
-      if (base.settled && base.users === 0) this.#named.delete(base.number as number);
+      if (base.settled && base.users === 0) this.#named.close(base.number as number);
     }
-    if (this.#named.size === 0) this.#port.idle(this.#next);
+    if (this.#named.size === 0) this.#port.idle(this.#named.lowest);
   }
 
   tell(place: Place, operation: number, params: readonly unknown[]): void {

@@ -46,8 +46,9 @@ export class Carrier {
   seal(value: unknown, access: Access, { stacks = true, atOnce = false }: Manner = {}): unknown {
     if (isScalar(value)) return value;
     const { exports } = this.#options;
-    const used = new Map<number, Export>();
+    let used: Map<number, Export> | undefined;
     const refer = (object: object): Fields | undefined => {
+      used ??= new Map();
       const fields = this.#refer(object, access, used);
       if (atOnce && fields?.[0] === Shape.PROMISE) throw settlesLater();
       return fields;
@@ -56,7 +57,7 @@ export class Carrier {
       value,
       refer,
       (sent) => {
-        for (const entry of used.values()) {
+        for (const entry of used?.values() ?? []) {
           if (sent) entry.count++;
           else exports.dropUnsent(entry.id);
         }

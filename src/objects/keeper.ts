@@ -39,6 +39,13 @@ export interface Request {
   readonly signal: AbortSignal;
 }
 
+/** What a call has given, or will. */
+interface Kept {
+  readonly outcome: Outcome | Promise<Outcome>;
+  /** To what it was made on. */
+  readonly access: Access;
+}
+
 /** Of what is listed, as opposed to open: what was asked, and what it threw. */
 export interface Failure extends Pick<Request, 'operation' | 'path'> {
   readonly error: unknown;
@@ -62,9 +69,7 @@ export class Keeper {
   failed: ((failure: Failure) => void) | undefined;
   readonly #exports: Exports;
   /** What calls have given, for those that were made on it before it was there. */
-  readonly #results = new Map<number, Outcome | Promise<Outcome>>();
-  /** Numbers of calls of what is open. */
-  readonly #open = new Set<number>();
+  readonly #results = new Map<number, Kept>();
   /** Asked for before the call itself has arrived: its arguments were large. */
   readonly #expected = new Map<number, (outcome: Outcome | Promise<Outcome>) => void>();
 
@@ -79,17 +84,23 @@ export class Keeper {
     this.#exports = exports;
   }
 
-  /** Keeps what call `number` gives until the other side has given its number back. */
-  remember(number: number, outcome: Outcome | Promise<Outcome>, access: Access): void {
-    if (access === 'open') this.#open.add(number);
+  /**
+   * Keeps what call `number`, of something with that access, gives until the other side has given its number back, and
+   * forgets the numbers below `floor`: those last, since a map that becomes empty makes itself anew.
+   */
+  remember(
+    number: number,
+    outcome: Outcome | Promise<Outcome>,
+    access: Access,
+    floor: number,
+  ): void {
     if (outcome instanceof Promise) outcome.catch(() => undefined);
+    this.#results.set(number, { outcome, access });
+    this.forget(floor);
+    if (this.#expected.size === 0) return;
     const expecting = this.#expected.get(number);
-    if (expecting === undefined) this.#results.set(number, outcome);
-    else {
-      this.#expected.delete(number);
-      this.#results.set(number, outcome);
-      expecting(outcome);
-    }
+    this.#expected.delete(number);
+    expecting?.(outcome);
   }
 
   /** Numbers below `floor` are not named any more. */
@@ -98,7 +109,6 @@ export class Keeper {
     for (const number of this.#results.keys()) {
       if (number >= floor) return;
       this.#results.delete(number);
-      this.#open.delete(number);
     }
   }
 
@@ -106,7 +116,7 @@ export class Keeper {
   accessOf(target: TargetName): Access {
     if (typeof target === 'string') return this.roots.get(target)?.access ?? 'listed';
     if (typeof target === 'number') return this.#exports.find(target)?.access ?? 'listed';
-    return this.#open.has(target?.[0]) ? 'open' : 'listed';
+    return this.#results.get(target?.[0])?.access ?? 'listed';
   }
 
   perform(
@@ -150,7 +160,7 @@ export class Keeper {
   #result(target: readonly [number]): Outcome | Promise<Outcome> {
     const number: unknown = Array.isArray(target) ? target[0] : undefined;
     const known = this.#results.get(number as number);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.outcome;
     if (typeof number !== 'number' || !(number >= this.#floor))
       throw new ElsewhereError('ERR_ELSEWHERE_BAD_REFERENCE', 'the other side named no object');
     return new Promise((resolve) => this.#expected.set(number, resolve));

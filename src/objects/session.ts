@@ -156,17 +156,16 @@ export class ObjectSession {
     const [number, back, ...what] = asList(this.open(message));
     if (typeof number !== 'number' || typeof back !== 'number')
       throw new TypeError('the other side made a call without a number');
-    if (number >= 0) this.#keeper.forget(number - back);
     const access = this.#keeper.accessOf(what[0] as TargetName);
     let outcome: Outcome | Promise<Outcome>;
     try {
       outcome = this.#performFor(call, what, access);
     } catch (error) {
       // Calls may have been made on its result already: they fail with it.
-      if (number >= 0) this.#keeper.remember(number, Promise.reject(error), access);
+      if (number >= 0) this.#keeper.remember(number, Promise.reject(error), access, number - back);
       throw this.#sealError(error, access);
     }
-    if (number >= 0) this.#keeper.remember(number, outcome, access);
+    if (number >= 0) this.#keeper.remember(number, outcome, access, number - back);
     if (call === undefined) return this.#answerAtOnce(outcome);
     if (outcome instanceof Promise)
       return outcome.then(

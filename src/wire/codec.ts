@@ -2,6 +2,7 @@
 import { addExtension, Packr, Unpackr } from 'msgpackr';
 import { ElsewhereError } from '../base/errors.ts';
 import { Boxed, BoxedBytes, Boxer, type Detach } from './box.ts';
+import { isFlat } from './flat.ts';
 import {
   ATTACHMENTS,
   EXT_BOXED,
@@ -153,8 +154,11 @@ interface BoxedFrame {
 /** Boxes the last element (arguments, value or error); the others are numbers and names. */
 function boxFrame(frame: readonly unknown[], detach: Detach): BoxedFrame {
   const last = frame[frame.length - 1];
-  if (last == null || typeof last === 'boolean' || (typeof last === 'number' && last !== 0))
-    return { boxed: frame, attached: [] };
+  const referring = referringOf(last);
+  const value = referring === undefined ? last : referring.value;
+  const place = (boxed: unknown): readonly unknown[] =>
+    replaceLast(frame, referring !== undefined && Array.isArray(last) ? [boxed] : boxed);
+  if (isFlat(value)) return { boxed: place(value), attached: NONE };
   const detached: Uint8Array[] = [];
   // Ids are only taken when the whole frame is known to be sound.
   const collect: Detach = (bytes) => {
@@ -163,10 +167,6 @@ function boxFrame(frame: readonly unknown[], detach: Detach): BoxedFrame {
     detached.push(bytes);
     return LONGEST_ID;
   };
-  const referring = referringOf(last);
-  const value = referring === undefined ? last : referring.value;
-  const place = (boxed: unknown): readonly unknown[] =>
-    replaceLast(frame, referring !== undefined && Array.isArray(last) ? [boxed] : boxed);
   let boxer = new Boxer(pack, collect, false, referring);
   let boxed = seal(boxer, boxer.value(value));
   const graph = boxer.shared;
@@ -183,6 +183,7 @@ function boxFrame(frame: readonly unknown[], detach: Detach): BoxedFrame {
   return { boxed: place(boxed), attached: boxer.attached };
 }
 
+const NONE: readonly BoxedBytes[] = [];
 function seal(boxer: Boxer, boxed: unknown): unknown {
   return boxer.referred ? new Boxed(pack([Tag.SEALED, boxed])) : boxed;
 }

@@ -141,6 +141,20 @@ test('aggregate errors, our own errors, and errors of unknown classes', () => {
   assert.equal((roundTrip(named) as Error).name, 'constructor');
 });
 
+test('small lists keep holes, negative zeros, what is in them twice, and texts that are no UTF-8', () => {
+  const list = [1, 'a'];
+  const [one, two, other] = roundTrip([list, list, [1, 'a']]) as unknown[];
+  assert.equal(one, two);
+  assert.notEqual(one, other);
+  const cycle: unknown[] = [1];
+  cycle.push(cycle);
+  const back = roundTrip(cycle) as unknown[];
+  assert.equal(back[1], back);
+  const holes = new Array(3);
+  for (const value of [[-0], [[[-0]]], [holes, 1], ['\ud800'], [undefined, [null, true]]])
+    assert.deepStrictEqual(roundTrip(value), value);
+});
+
 test('shared parts stay shared, cycles stay cycles', () => {
   const shared = { a: 1 };
   const [one, two] = roundTrip([shared, shared]) as [object, object];
