@@ -7,7 +7,7 @@ const test = suite('objects/open-numbers');
 
 test('the lowest open number is that of a plain set', () => {
   const step = fc.oneof(fc.constant('open' as const), fc.nat({ max: 50 }));
-  fc.assert(
+  void fc.assert(
     fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
       const numbers = new OpenNumbers();
       const open = new Set<number>();
