@@ -2,8 +2,9 @@
  * Whole files in one round trip: `readFileSync` with an encoding, and `fs.readFile` with a callback, whose steps Node
  * keeps in a ReadFileContext. The promise form needs nothing of this: what comes along with `open` is enough.
  */
+import { ElsewhereError } from '../../src/base/errors.ts';
 import { giveBack } from '../../src/base/spare-memory.ts';
-import type { Opened } from './api.ts';
+import { type Opened, SMALL } from './api.ts';
 import type { Request } from './binding.ts';
 import { closeLater } from './closing.ts';
 import type { FarFile } from './descriptors.ts';
@@ -15,45 +16,63 @@ import { ask, type Work } from './work.ts';
 /** What Node 20 to 26 read at most of one file. */
 const IO_MAX = 2 ** 31 - 1;
 
-/** Reads a file from start to end. */
-export function* readWhole(path: RemotePath, flags: number): Work<Buffer> {
+/** Pieces below SMALL that a file may come in: one that grows while it is read gives a few of them, a device none. */
+const SHORT_PIECES = 1000;
+
+/** Reads a file from start to end, or until `signal` is aborted. */
+export function* readWhole(path: RemotePath, flags: number, signal?: AbortSignal): Work<Buffer> {
   const [bytes, opened] = yield* ask('readFile', path.path, toWireFlags(flags));
   if (bytes !== undefined) return asBuffer(bytes);
   const [id, stats] = opened as Opened;
   try {
-    return yield* drain(id, -1, Number(stats?.[8] ?? 0));
+    const size = Number(stats?.[8] ?? 0);
+    // As Node, which takes no more than there was at first. Pipes and files of /proc say that they are empty.
+    return yield* drain(id, -1, { size, most: size > 0 ? size : IO_MAX, signal });
   } finally {
     closeLater(path.target, id);
   }
 }
 
-/** Reads what is left of an open file. */
-export function* readRest(file: FarFile): Work<Buffer> {
+/** Reads what is left of an open file, or until `signal` is aborted. */
+export function* readRest(file: FarFile, signal?: AbortSignal): Work<Buffer> {
   const { reader } = file;
-  if (reader === undefined) return yield* drain(file.id, -1, 0);
+  if (reader === undefined) return yield* drain(file.id, -1, { size: 0, most: IO_MAX, signal });
   const bytes = reader.ahead.fresh()
     ? reader.ahead.read(Number.POSITIVE_INFINITY, reader.position)
     : undefined;
-  const left = Math.max(0, reader.size - reader.position);
-  const rest = bytes === undefined ? yield* drain(file.id, reader.position, left) : asBuffer(bytes);
+  const size = Math.max(0, reader.size - reader.position);
+  const rest =
+    bytes === undefined
+      ? yield* drain(file.id, reader.position, { size, most: IO_MAX, signal })
+      : asBuffer(bytes);
   reader.position += rest.length;
   return rest;
 }
 
-/** Piece by piece, as neither side should hold more than it must. `size` is what is expected, 0 if unknown. */
-function* drain(id: number, position: number, size: number): Work<Buffer> {
+interface Content {
+  /** What is expected, 0 if unknown. */
+  readonly size: number;
+  readonly most: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Piece by piece, as neither side should hold more than it must. */
+function* drain(id: number, position: number, { size, most, signal }: Content): Work<Buffer> {
   if (size > IO_MAX) throw tooLarge(size);
   let whole: Buffer | undefined;
   let total = 0;
+  let short = 0;
   for (let end = false; !end; ) {
-    const [bytes, last] = yield* ask('drain', id, position < 0 ? -1 : position + total);
-    if (last && total === 0) return asBuffer(bytes);
-    if (total + bytes.length > IO_MAX) throw tooLarge(total + bytes.length);
+    const [piece, last] = yield* ask('drain', id, position < 0 ? -1 : position + total);
+    if (last && total === 0) return asBuffer(piece).subarray(0, most);
+    if (!last && piece.length < SMALL && ++short > SHORT_PIECES) throw endless();
+    if (most === IO_MAX && total + piece.length > most) throw tooLarge(total + piece.length);
+    const bytes = piece.subarray(0, most - total);
     whole = withRoom(whole, total, Math.max(size, total + bytes.length));
     whole.set(bytes, total);
-    giveBack(bytes);
+    giveBack(piece);
     total += bytes.length;
-    end = last;
+    end = last || total === most || signal?.aborted === true;
   }
   return (whole as Buffer).subarray(0, total);
 }
@@ -65,6 +84,13 @@ function withRoom(whole: Buffer | undefined, used: number, size: number): Buffer
   const larger = Buffer.allocUnsafeSlow(Math.max(size, 2 * whole.length));
   whole.copy(larger, 0, 0, used);
   return larger;
+}
+
+function endless(): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_LIMIT',
+    `the far side gives the file in more than ${SHORT_PIECES} pieces of less than ${SMALL} bytes: read it as a stream`,
+  );
 }
 
 function tooLarge(size: number): Error {
@@ -103,13 +129,13 @@ export function readIntoContext(
   flags: number,
 ): Work {
   finishWith(request);
-  return readWhole(path, flags);
+  return readWhole(path, flags, readFileContext(request)?.signal);
 }
 
 /** The same for a file that the program opened itself. */
 export function readRestIntoContext(request: Request | undefined, file: FarFile): Work {
   finishWith(request);
-  return readRest(file);
+  return readRest(file, readFileContext(request)?.signal);
 }
 
 /** The answer is the whole content, of which Node's own last step makes the result. */

@@ -203,6 +203,31 @@ test(`${opened.length} streams on which an agent says what is no report of their
   fs.unwatchFile('/x');
 });
 
+test('an overlay puts nothing outside of its folder, whatever the far side calls its files', async () => {
+  const folder = fs.mkdtempSync(`${os.tmpdir()}/elsewhere-overlay-`);
+  const directory = new BigInt64Array(18);
+  directory[1] = 0o040755n;
+  const calls = {
+    realpath: () => Buffer.from('/../../out'),
+    lstat: () => directory,
+    exists: () => false,
+  };
+  const evil = patches.map((patch) =>
+    patch.name === 'fs' ? { ...patch, remote: () => ({ calls }) } : patch,
+  );
+  const { near, far } = await connectPairWith(evil);
+  assert.throws(
+    () =>
+      withRemote({ fs: overlay(near, { folder: `${folder}/a` }) }, () =>
+        fs.writeFileSync('/x/y', 'z'),
+      ),
+    { code: 'ERR_ELSEWHERE_BAD_REPLY' },
+  );
+  assert.deepEqual(fs.readdirSync(folder), ['a']);
+  fs.rmSync(folder, { recursive: true });
+  await far.close();
+});
+
 test('what is thrown and is no error is refused too', async () => {
   for (const thrown of ['text', thenable(1), { code: 'ENOENT' }, { message: 'x', path: [] }]) {
     const { near, far } = await connectPairWith(

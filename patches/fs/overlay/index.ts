@@ -6,9 +6,11 @@
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { badReply, type IsAnswer, isFailure } from '../../../src/base/answers.ts';
 import { runLocally } from '../../../src/base/context.ts';
 import { ElsewhereError } from '../../../src/base/errors.ts';
 import type { ByteStream, Channel, RemoteContext, StreamHandler } from '../../../src/patch.ts';
+import { FS_ANSWERS } from '../answers.ts';
 import { fsRemote } from '../remote.ts';
 import type { Step, Work } from '../work.ts';
 import { type Change, changesOf, commitChanges } from './changes.ts';
@@ -141,18 +143,27 @@ function unsupported(method: string): ElsewhereError {
   );
 }
 
+/** The far layer is believed no more than a scope's far side is: its names become paths of this machine. */
+function checked(far: Channel, { name, args }: Step, failed: boolean, told: unknown): unknown {
+  const isAnswer = FS_ANSWERS[name] as IsAnswer;
+  if (failed ? isFailure(told) : isAnswer(told, args as never)) return told;
+  const error = badReply(PREFIX + name, told);
+  far.fail(error);
+  throw error;
+}
+
 function runNow(far: Channel, work: Work): unknown {
   let result = runLocally(() => work.next());
   while (result.done !== true) {
-    const { name, args } = result.value;
+    const step = result.value;
     let answer: unknown;
     try {
-      answer = far.requestSync(PREFIX + name, args);
+      answer = far.requestSync(PREFIX + step.name, step.args);
     } catch (error) {
-      result = runLocally(() => work.throw(error));
+      result = runLocally(() => work.throw(checked(far, step, true, error)));
       continue;
     }
-    result = runLocally(() => work.next(answer));
+    result = runLocally(() => work.next(checked(far, step, false, answer)));
   }
   return result.value;
 }
@@ -166,9 +177,15 @@ function runLater(far: Channel, work: Work, done: Done): void {
       return finish(() => done(error), atOnce);
     }
     if (result.done === true) return finish(() => done(null, result.value), atOnce);
-    const { name, args } = result.value;
-    far.request(PREFIX + name, args, (error, answer) => {
-      go(() => (error === null ? work.next(answer) : work.throw(error)), false);
+    const step = result.value;
+    far.request(PREFIX + step.name, step.args, (error, answer) => {
+      go(
+        () =>
+          error === null
+            ? work.next(checked(far, step, false, answer))
+            : work.throw(checked(far, step, true, error)),
+        false,
+      );
     });
   };
   go(() => work.next(), true);
