@@ -104,6 +104,7 @@ export { type ExposedPort, type ExposeOptions, expose } from './service/expose.t
 export { type InteractOptions, interact } from './service/interact.ts';
 export type { FarModules, FarModuleTypes, ImportModule } from './service/modules.ts';
 export type { ConnectionPair } from './service/pair.ts';
+export type { AuditRecord, RecordOptions } from './service/records.ts';
 export { type AttachedStdio, redirectStdio } from './service/redirect-stdio.ts';
 export {
   type ServeOptions,

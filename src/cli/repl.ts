@@ -5,6 +5,7 @@ import { interact } from '../service/interact.ts';
 import { ACCESS_HELP, ACCESS_OPTIONS, connectToAgent } from './agent-access.ts';
 import { parseLine } from './args.ts';
 import type { Command } from './command.ts';
+import { EarlyKeys } from './early-keys.ts';
 
 const HELP = `elsewhere repl: a prompt here whose lines run on the far side
 
@@ -21,8 +22,13 @@ export const replCommand: Command = {
   help: HELP,
   async run(argv) {
     const { values, positionals } = parseLine(argv, ACCESS_OPTIONS);
-    const conn = await connectToAgent(positionals[0], values);
     const { stdin, stdout } = originals.process;
+    const early = new EarlyKeys(stdin);
+    const conn = await connectToAgent(positionals[0], values).catch((error: unknown) => {
+      early.end();
+      throw error;
+    });
+    early.handOver();
     const historyFile = join(originals.os.homedir(), '.elsewhere_history');
     try {
       await interact(conn, { ...(stdin.isTTY && stdout.isTTY ? { historyFile } : {}) });

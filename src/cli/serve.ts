@@ -37,6 +37,8 @@ const OPTIONS: OptionTable = {
   registry: { type: 'string' },
   isolate: { type: 'boolean' },
   grace: { type: 'string' },
+  trace: { type: 'boolean' },
+  audit: { type: 'string' },
   json: { type: 'boolean' },
 };
 
@@ -46,7 +48,7 @@ const DRAIN = 4000;
 const HELP = `elsewhere serve: lets authenticated clients use this machine's files, sockets and stdio
 
   elsewhere serve [--listen URL | --stdio | --relay URL --name NAME] [--token-file FILE] [--no-classic] [--read DIR]... [--grace SECONDS] [--once] [--isolate]
-                  [--json] [--tls-cert FILE --tls-key FILE [--tls-ca FILE] | --tls-psk] [--insecure]
+                  [--trace] [--audit FILE] [--json] [--tls-cert FILE --tls-key FILE [--tls-ca FILE] | --tls-psk] [--insecure]
 
   --listen URL       ws://127.0.0.1:PORT (default, any free port), tcp://127.0.0.1:PORT or unix:/PATH;
                      wss://HOST:PORT and tls://HOST:PORT with a certificate, also beyond this machine
@@ -72,6 +74,8 @@ const HELP = `elsewhere serve: lets authenticated clients use this machine's fil
   --once             end after the first client has gone; not for \`elsewhere run\`, which comes once to check its
                      options and again with the program
   --register NAME    clients find this agent as elsewhere:NAME, by the registry of --registry URL (ELSEWHERE_REGISTRY)
+  --trace            one line on stderr for each operation of a client, as strace does
+  --audit FILE       append each operation to FILE (made with mode 600) as a line of JSON: who, from where, what, its error
   --json             print one JSON line instead of the bare URL
 
 The URL is printed to stdout, everything else to stderr. SIGINT and SIGTERM end it
@@ -96,6 +100,7 @@ export const serveCommand: Command = {
       ...(file === undefined ? {} : { token: tokenFrom(file) }),
       ...permissions(values),
       ...admission(values),
+      ...records(values),
       insecure: values['insecure'] === true,
       ...tlsOf(values),
       ...graceOf(optional(values['grace'])),
@@ -120,6 +125,11 @@ async function registered(server: Server, values: ParsedLine['values']): Promise
     await server.close();
     throw error;
   }
+}
+
+function records(values: ParsedLine['values']): Pick<ServeOptions, 'trace' | 'audit'> {
+  const audit = optional(values['audit']);
+  return { trace: values['trace'] === true, ...(audit === undefined ? {} : { audit }) };
 }
 
 /** Who else may come in, and how many. */

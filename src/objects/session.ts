@@ -14,7 +14,7 @@ import { Exports } from './exports.ts';
 import { Imports } from './imports.ts';
 import { type Failure, type Interceptor, Keeper, type Outcome, type Root } from './keeper.ts';
 import type { Asking } from './limits.ts';
-import { ABORT, DO, Operation, RELEASE, type TargetName, TELL } from './operation.ts';
+import { ABORT, DO, OPERATIONS, Operation, RELEASE, type TargetName, TELL } from './operation.ts';
 import { newReference, type Place, placeOf } from './reference.ts';
 
 /** What carries the calls: the caller's or the agent's end of a session. */
@@ -143,9 +143,9 @@ export class ObjectSession {
   }
 
   #serve(methods: MethodTable): void {
-    methods.addCall(DO, ([message], call) => this.#do(message, call));
-    methods.addCall(TELL, ([message]) => this.#told(message));
-    methods.addCall(RELEASE, ([floor, ...pairs]) => this.#released(floor, pairs));
+    methods.addTellingCall(DO, ([message], call) => this.#do(message, call));
+    methods.addTellingCall(TELL, ([message]) => this.#told(message));
+    methods.addTellingCall(RELEASE, ([floor, ...pairs]) => this.#released(floor, pairs));
     methods.addCall(ABORT, ([message]) => {
       const [id, reason] = asList(this.open(message));
       this.#carrier.abort(id, reason);
@@ -210,13 +210,18 @@ export class ObjectSession {
     [target, path, operation, params]: readonly unknown[],
     call?: IncomingCall,
   ): Outcome | Promise<Outcome> {
-    const outcome = this.#keeper.perform(
-      target as TargetName,
-      asPath(path),
-      operation,
-      asList(params),
-      call,
-    );
+    const perform = (): Outcome | Promise<Outcome> =>
+      this.#keeper.perform(target as TargetName, asPath(path), operation, asList(params), call);
+    const { methods } = this.#port;
+    const outcome =
+      methods.observer === undefined
+        ? perform()
+        : methods.observed(
+            described(target, path, operation),
+            asList(params),
+            perform,
+            (outcome) => (outcome as Outcome).value,
+          );
     if (outcome instanceof Promise || !this.#isPending(outcome.value)) return outcome;
     const { access } = outcome;
     return Promise.resolve(outcome.value).then((value) => ({ value, access }));
@@ -289,4 +294,12 @@ function asList(value: unknown): unknown[] {
   if (!Array.isArray(value))
     throw new TypeError('the other side sent something that is not a list');
   return value;
+}
+
+/** `root.add`, `object 3.close`; with what is done, where that is no call. */
+function described(target: unknown, path: unknown, operation: unknown): string {
+  const name =
+    typeof target === 'string' ? target : Array.isArray(target) ? 'result' : `object ${target}`;
+  const place = [name, ...asPath(path)].join('.');
+  return operation === Operation.CALL ? place : `${OPERATIONS[operation as number]} ${place}`;
 }

@@ -9,6 +9,7 @@ import { listenPipe } from '../transport/pipe.ts';
 import type { Transport } from '../transport/transport.ts';
 import { Kind, MAX_PACKET } from '../wire/message.ts';
 import { type FarEndOptions, sessionsHere } from './far-end.ts';
+import { auditFile } from './records.ts';
 import { loadService, type ServiceChoice } from './service-file.ts';
 
 /** Milliseconds for calls under way when this process alone is told to stop. */
@@ -24,6 +25,7 @@ export function settingsApart(
     ServiceChoice & { readonly jsonRpc?: boolean },
 ): ApartSettings {
   const { classic, policy, grace, heartbeat, service, concurrency, stacks } = options;
+  const { trace, audit } = options;
   const unfit =
     options.intercept !== undefined
       ? 'intercept is exported by the module of the service'
@@ -42,6 +44,8 @@ export function settingsApart(
     ...(heartbeat === undefined ? {} : { heartbeat }),
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(stacks === undefined ? {} : { stacks }),
+    ...(trace === undefined ? {} : { trace }),
+    ...(audit === undefined ? {} : { audit: auditFile(audit) }),
   };
 }
 

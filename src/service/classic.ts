@@ -58,10 +58,11 @@ export function serveClassic(session: FarSession, objects: ObjectSession): void 
   };
   type Handler = (args: unknown[], place: Workplace, signal: AbortSignal) => unknown;
   const add = (name: string, handler: Handler): void =>
-    session.methods.addCall(name, ([sealed], call) => {
+    session.methods.addTellingCall(name, ([sealed], call) => {
       const [redirection, ...args] = objects.open(sealed) as unknown[];
       const { signal } = call as IncomingCall;
-      return answer(call, redirection, () => handler(args, workplace(), signal));
+      const work = (): unknown => handler(args, workplace(), signal);
+      return answer(call, redirection, () => session.methods.observed(name, args, work));
     });
   const evaluated = (place: Workplace, form: string, signal: AbortSignal): unknown =>
     evaluate(place, form, ['signal'], [signal])();

@@ -7,11 +7,13 @@ import { type Policy, policyRules } from '../security/policy.ts';
 import type { OpenSession } from '../session/agent.ts';
 import { FarSession } from '../session/far-session.ts';
 import { refuseClassic, serveClassic } from './classic.ts';
+import { type RecordOptions, recorder } from './records.ts';
 import { type ServiceFailure, type ServingOptions, serveService } from './service.ts';
 import type { LoadedService } from './service-file.ts';
 
 export interface FarEndOptions
   extends LoadedService,
+    RecordOptions,
     Pick<ServingOptions, 'concurrency' | 'stacks'> {
   readonly classic: boolean;
   readonly policy?: Policy;
@@ -25,10 +27,12 @@ export interface FarEndOptions
 export function sessionsHere(patches: readonly AnyPatch[], options: FarEndOptions): OpenSession {
   const rules = policyRules(options.policy);
   const { grace = DEFAULT_GRACE, heartbeat = DEFAULT_HEARTBEAT, service: source } = options;
+  const observer = recorder(options);
   const classic = options.classic ? serveClassic : refuseClassic;
   return (guest, onOver) => {
     const init = { ...guest, patches, rules, grace, heartbeat, onOver };
     const session = new FarSession(init);
+    session.methods.observer = observer?.(guest);
     const objects = objectsOf(session);
     classic(session, objects);
     if (source === undefined) return session;

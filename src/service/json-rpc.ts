@@ -2,19 +2,21 @@
  * JSON-RPC 2.0 (https://www.jsonrpc.org/specification): a service for whoever can send an HTTP POST. The same names exist
  * as for our own clients, and nothing else; data alone comes back, never a reference.
  */
-
+import { MethodTable } from '../connection/methods.ts';
 import { isData } from '../objects/access.ts';
 import { Exports } from '../objects/exports.ts';
 import { Keeper } from '../objects/keeper.ts';
 import { Operation } from '../objects/operation.ts';
 import type { Reference } from '../objects/types.ts';
 import type { Login } from '../session/keyring.ts';
+import type { recorder } from './records.ts';
 import {
-  type Intercept,
+  interceptorOf,
   newService,
   Service,
   type ServicePeer,
   type ServiceSource,
+  type ServingOptions,
 } from './service.ts';
 
 /** The standard's own numbers; -32000 is "the method failed". */
@@ -38,7 +40,9 @@ interface Answer {
 
 export interface JsonRpcOptions {
   readonly source: ServiceSource;
-  readonly intercept?: Intercept | undefined;
+  readonly serving?: ServingOptions;
+  /** How its calls are recorded. */
+  readonly recorder?: ReturnType<typeof recorder>;
 }
 
 /** Answers the body of one POST; undefined where there is nothing to say (notifications). */
@@ -53,27 +57,33 @@ export async function answerJsonRpc(
   } catch {
     return JSON.stringify(failure(null, Code.PARSE, 'Parse error'));
   }
-  const answers = await withService(options, login, (keeper) => answerAll(message, keeper));
+  const answers = await withService(options, login, (calls) => answerAll(message, calls));
   return answers === undefined ? undefined : JSON.stringify(answers);
+}
+
+interface Calls {
+  readonly keeper: Keeper;
+  readonly methods: MethodTable;
 }
 
 /** A service of the caller's own lives as long as the request. */
 async function withService<R>(
-  { source, intercept }: JsonRpcOptions,
+  { source, serving = {}, recorder }: JsonRpcOptions,
   login: Login,
-  work: (keeper: Keeper) => Promise<R>,
+  work: (calls: Calls) => Promise<R>,
 ): Promise<R> {
   const service = newService(source);
   const own = service !== source && service instanceof Service ? service : undefined;
   const peer: ServicePeer = { id: 'http', login, root: nothing() };
   const keeper = new Keeper(new Exports());
-  if (intercept !== undefined)
-    keeper.interceptor = (request, next) => intercept({ ...request, peer }, next);
+  keeper.interceptor = interceptorOf(serving, peer);
+  const methods = new MethodTable();
+  methods.observer = recorder?.({ id: 'http', login });
   const start = { value: service, used: 0 };
   keeper.roots.set('root', { access: 'listed', start: () => start });
   await own?.onConnect(peer);
   try {
-    return await work(keeper);
+    return await work({ keeper, methods });
   } finally {
     await own?.onDisconnect(peer, new Error('the request is answered'));
   }
@@ -84,30 +94,37 @@ function nothing(): Reference {
   return undefined as unknown as Reference;
 }
 
-async function answerAll(message: unknown, keeper: Keeper): Promise<Answer | Answer[] | undefined> {
-  if (!Array.isArray(message)) return answerOne(message, keeper);
+async function answerAll(message: unknown, calls: Calls): Promise<Answer | Answer[] | undefined> {
+  if (!Array.isArray(message)) return answerOne(message, calls);
   if (message.length === 0 || message.length > MAX_BATCH)
     return failure(null, Code.REQUEST, 'Invalid Request');
-  const answers = await Promise.all(message.map((one) => answerOne(one, keeper)));
+  const answers = await Promise.all(message.map((one) => answerOne(one, calls)));
   const said = answers.filter((answer) => answer !== undefined);
   return said.length === 0 ? undefined : said;
 }
 
-async function answerOne(message: unknown, keeper: Keeper): Promise<Answer | undefined> {
+async function answerOne(message: unknown, calls: Calls): Promise<Answer | undefined> {
   const { jsonrpc, method, params = [], id } = Object(message) as Record<string, unknown>;
   const isNotification = isRecord(message) && !Object.hasOwn(message, 'id');
   const isSound = jsonrpc === '2.0' && typeof method === 'string' && isRecord(params);
   if (!isSound || !(isNotification || isId(id)))
     return failure(isId(id) ? id : null, Code.REQUEST, 'Invalid Request');
-  const answer = await carryOut(keeper, method, params, isId(id) ? id : null);
+  const answer = await carryOut(calls, method, params, isId(id) ? id : null);
   return isNotification ? undefined : answer;
 }
 
-async function carryOut(keeper: Keeper, method: string, params: object, id: Id): Promise<Answer> {
+async function carryOut(
+  { keeper, methods }: Calls,
+  method: string,
+  params: object,
+  id: Id,
+): Promise<Answer> {
   const args = Array.isArray(params) ? params : [params];
   try {
-    const { value } = await keeper.perform('root', method.split('.'), Operation.CALL, args);
-    const result = (await value) ?? null;
+    const result = await methods.observed(`root.${method}`, args, async () => {
+      const { value } = await keeper.perform('root', method.split('.'), Operation.CALL, args);
+      return (await value) ?? null;
+    });
     refuseBehaviour(result, 0);
     return { jsonrpc: '2.0', id, result };
   } catch (error) {

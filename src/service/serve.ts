@@ -10,6 +10,7 @@ import { isLoopback, parseEndpoint } from '../transport/endpoint.ts';
 import { settingsApart } from './apart.ts';
 import { sessionsHere } from './far-end.ts';
 import { answerJsonRpc } from './json-rpc.ts';
+import { type RecordOptions, recorder } from './records.ts';
 import {
   checkConcurrency,
   namesOf,
@@ -19,7 +20,7 @@ import {
 } from './service.ts';
 import { loadService } from './service-file.ts';
 
-export interface ServeOptions extends Omit<AgentOptions, 'post'>, ServingOptions {
+export interface ServeOptions extends Omit<AgentOptions, 'post'>, ServingOptions, RecordOptions {
   /**
    * Whether clients may run code here (modules, eval, execute, teleport, run). Default: true where only this machine
    * reaches the agent (loopback, unix socket), false elsewhere, where it must be asked for. With a policy only what
@@ -144,13 +145,15 @@ export async function serveWith(
 async function jsonRpcOf(options: ServeOptions): Promise<Pick<AgentOptions, 'post'>> {
   if (options.jsonRpc !== true) return {};
   const { listen } = options;
-  const { service: source, intercept } = await loadService(options);
+  const loaded = await loadService(options);
+  const { service: source } = loaded;
   if (source === undefined || !/^wss?:/.test(String(listen ?? 'ws:')))
     throw new ElsewhereError(
       'ERR_ELSEWHERE_ARGUMENT',
       'jsonRpc needs a service, and a ws: or wss: listener to answer at',
     );
-  return { post: (body, login) => answerJsonRpc(body, login, { source, intercept }) };
+  const how = { source, serving: { ...options, ...loaded }, recorder: recorder(options) };
+  return { post: (body, login) => answerJsonRpc(body, login, how) };
 }
 
 export async function newAgent(

@@ -117,7 +117,8 @@ export function serveService(objects: ObjectSession, served: ServedService): rea
   return namesOf(service);
 }
 
-function interceptorOf(
+/** What sees requests before they are carried out. */
+export function interceptorOf(
   { intercept, concurrency }: ServingOptions,
   peer: ServicePeer,
 ): Interceptor | undefined {

@@ -10,13 +10,13 @@ const LONGEST = 60;
 export function startTrace(write: (line: string) => void): void {
   subscribe('elsewhere:call', (message) => {
     const { method, args, error, value, milliseconds } = message as CallMessage;
-    write(`${operation(method, args)} = ${outcome(error, value)} ${time(milliseconds)}`);
+    write(`${operation(method, args)} = ${outcome(error, value)} ${took(milliseconds)}`);
   });
   subscribe('elsewhere:stream', (message) => {
     const { method, args, stream, state, error, milliseconds } = message as StreamMessage;
     if (state === 'open') return write(`${operation(method, args)} = stream ${stream}`);
     const how = error === undefined ? 'closed' : outcome(error, undefined);
-    write(`stream ${stream} of ${method}: ${how} ${time(milliseconds)}`);
+    write(`stream ${stream} of ${method}: ${how} ${took(milliseconds)}`);
   });
   subscribe('elsewhere:resume', (message) => {
     const { state, error, milliseconds } = message as ResumeMessage;
@@ -25,26 +25,34 @@ export function startTrace(write: (line: string) => void): void {
   });
 }
 
-function operation(method: string, args: readonly unknown[]): string {
-  return `${method}(${args.map(brief).join(', ')})`;
+/** `fs.stat('/x')`, each argument in at most so many characters. */
+export function operation(
+  method: string,
+  args: readonly unknown[],
+  longest: number = LONGEST,
+): string {
+  return `${method}(${args.map((arg) => brief(arg, longest)).join(', ')})`;
 }
 
-function outcome(error: unknown, value: unknown): string {
+/** What became of it: the error's code, or the value. */
+export function outcome(error: unknown, value: unknown): string {
   if (error === undefined) return brief(value);
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? code : brief(error instanceof Error ? String(error) : error);
 }
 
-const time = (milliseconds: number): string => `<${milliseconds.toFixed(2)} ms>`;
+export const took = (milliseconds: number): string => `<${milliseconds.toFixed(2)} ms>`;
 
-function brief(value: unknown): string {
+function brief(value: unknown, longest = LONGEST): string {
   if (value instanceof Uint8Array) return `<${value.length} bytes>`;
   const text = inspect(value, {
     depth: 1,
     maxArrayLength: 6,
-    maxStringLength: LONGEST,
+    maxStringLength: longest,
     breakLength: Number.POSITIVE_INFINITY,
     compact: true,
   });
-  return text.length > LONGEST ? `${text.slice(0, LONGEST)}...` : text;
+  // What a peer says makes no lines of its own.
+  const line = text.replace(/\p{Cc}+/gu, ' ');
+  return line.length > longest ? `${line.slice(0, longest)}...` : line;
 }

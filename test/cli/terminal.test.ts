@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
@@ -27,7 +28,7 @@ class Terminal {
   readonly #process: ChildProcess;
   #shown = '';
 
-  constructor() {
+  constructor(url: string = agent.url) {
     this.#process = spawn('script', ['-qfec', `${process.execPath} ${cliFile} repl`, '/dev/null'], {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: {
@@ -35,10 +36,18 @@ class Terminal {
         TERM: 'xterm',
         SHELL: '/bin/sh',
         HOME: home,
-        ELSEWHERE_URL: agent.url,
+        ELSEWHERE_URL: url,
       },
     });
     this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => (this.#shown += text));
+  }
+
+  get shown(): string {
+    return stripVTControlCharacters(this.#shown);
+  }
+
+  get exitCode(): number | null {
+    return this.#process.exitCode;
   }
 
   type(keys: string): void {
@@ -129,6 +138,50 @@ test('names, lines that go on, await, errors, completion, Ctrl-C, history', asyn
   await again.shows(/told/);
   await again.line('', /'told'|ReferenceError/);
   await again.end();
+});
+
+/** An agent whose connections wait until they are let through. */
+async function slowAgent(): Promise<{ url: string; dialled: Promise<unknown>; open(): void }> {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  const url = new URL(agent.url);
+  const port = Number(url.port);
+  const server = net.createServer((near) => {
+    near.pause();
+    void opened.then(() => {
+      const far = net.connect(port, '127.0.0.1');
+      near.pipe(far).pipe(near);
+      for (const socket of [near, far]) socket.on('error', () => undefined);
+    });
+  });
+  await once(server.listen(0, '127.0.0.1').unref(), 'listening');
+  url.port = String((server.address() as AddressInfo).port);
+  return { url: url.href, dialled: once(server, 'connection'), open };
+}
+
+test('keys that are typed before there is a prompt are shown once, behind it', async () => {
+  const { url, dialled, open } = await slowAgent();
+  const terminal = new Terminal(url);
+  await dialled;
+  terminal.type('20 + 1\r');
+  terminal.type('20 + 2');
+  // Long enough for the terminal to show them, if it did.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.equal(terminal.shown, '');
+  open();
+  const shown = await terminal.shows(/21\r\n[^\r]*> 20 \+ 2$/);
+  assert.match(shown, /^[^\r]*> (?:\r\n.*history.*\r\n[^\r]*> )?20 \+ 1\r+\n/);
+  await terminal.line('', /\r\n22\r\n/);
+  await terminal.end();
+});
+
+test('Ctrl-C ends it while it connects, and leaves the terminal as it was', async () => {
+  const { url, dialled } = await slowAgent();
+  const terminal = new Terminal(url);
+  await dialled;
+  terminal.type('1\u0003');
+  while (terminal.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(terminal.exitCode, 130);
 });
 
 test.run();
