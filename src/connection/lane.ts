@@ -330,7 +330,8 @@ export class Lane {
     if (kind === Kind.PING) this.#tell(Kind.PONG, body);
     else if (kind === Kind.ACK) this.#acked(body);
     else if (kind === Kind.PONG) this.counts.roundTrips.answered();
-    else throw protocolError(`a handshake message (${kind}) after the handshake`);
+    else if (kind !== Kind.ALIVE)
+      throw protocolError(`a handshake message (${kind}) after the handshake`);
   }
 
   #acked(body: Uint8Array): void {

@@ -198,7 +198,9 @@ function drive<R>(link: BlockingLink, steps: Generator<HandshakeStep, R, Handsha
   let step = steps.next();
   while (step.done !== true) {
     if (step.value === 'receive') {
-      step = steps.next(link.receive());
+      const packet = link.receive();
+      // Of a busy agent whose other links share the pipe of this one.
+      if (packet.kind !== Kind.ALIVE) step = steps.next(packet);
     } else {
       link.send(step.value.send.kind, step.value.send.body);
       step = steps.next();

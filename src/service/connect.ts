@@ -25,8 +25,6 @@ import { currentRedirection } from './redirect-stdio.ts';
 import { type ServiceSource, serveService } from './service.ts';
 
 const DEFAULT_TIMEOUT = 10_000;
-/** A busy agent is as silent as a frozen one: where a lost link is not dialled again, it may be busy for half a minute. */
-const PATIENT_HEARTBEAT = 15_000;
 /** Somebody may have to type a password, or a container to start. */
 const STARTED_TIMEOUT = 60_000;
 
@@ -40,7 +38,7 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
   /**
    * Milliseconds between heartbeats, 0 for none. A link over which nothing comes for three of them, not even answers to
-   * heartbeats, is given up and dialled again. Default 5,000; 15,000 for exec:, ssh: and ports, which are not dialled again.
+   * heartbeats, is given up and dialled again (but for exec:, ssh: and ports, whose loss is the connection's). Default 5,000.
    */
   readonly heartbeat?: number;
   /**
@@ -144,7 +142,7 @@ function privateSession(port: () => LinkPort, options: ConnectOptions): Observed
   return new ObservedSession({
     key: tokenKey(options.token ?? PRIVATE_LINK_TOKEN),
     timeout,
-    heartbeat: options.heartbeat ?? PATIENT_HEARTBEAT,
+    heartbeat: options.heartbeat ?? DEFAULT_HEARTBEAT,
     grace: 0,
     dial: async () => runLocally(() => openPort(port())),
     dialBlocking: () => runLocally(() => openPortLink(port(), timeout)),

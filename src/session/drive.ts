@@ -2,7 +2,7 @@
 import { ElsewhereError } from '../base/errors.ts';
 import type { HandshakePacket, HandshakeStep } from '../connection/handshake-steps.ts';
 import type { Transport } from '../transport/transport.ts';
-import { MAX_PACKET } from '../wire/message.ts';
+import { Kind, MAX_PACKET } from '../wire/message.ts';
 
 export interface DriveOptions {
   /** Milliseconds until the peer is given up. */
@@ -38,6 +38,8 @@ export function driveHandshake<R>(
     done(error);
   };
   const advance = (packet?: HandshakePacket): void => {
+    // Of a busy process whose other links share the pipe of this one.
+    if (packet?.kind === Kind.ALIVE) return;
     let result: R;
     try {
       let step = packet === undefined ? steps.next() : steps.next(packet);

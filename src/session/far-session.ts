@@ -18,7 +18,7 @@ import { type Admission, type LaneName, welcome } from './handshake.ts';
 import type { Login } from './keyring.ts';
 import { LaneSecrets } from './lane-secrets.ts';
 import { hasEnded, selfInfo } from './self.ts';
-import { sessionHeart } from './session-heart.ts';
+import { sessionHeart, signsOfAgent } from './session-heart.ts';
 import { SessionPolicy } from './session-policy.ts';
 
 /** A client that was let in. */
@@ -165,9 +165,11 @@ export class FarSession implements AgentSession {
     seat.lane.detach();
     seat.secrets.add(admission.proven, admission.next);
     const self = { ...selfInfo(), services: this.services };
-    const first = welcome(admission, self, seat.lane.received, this.#grace);
+    const times = { grace: this.#grace, heartbeat: this.#interval };
+    const first = welcome(admission, self, seat.lane.received, times);
     transport.send(first.kind, first.body);
     seat.lane.attach(admission.oneWay ? oneWay(transport) : transport, admission.received);
+    signsOfAgent(transport, this.peer, admission.heartbeat);
     this.#stopWaiting();
     this.#heartbeat?.stop();
     if (this.#interval > 0) this.#heartbeat = this.#newHeartbeat();

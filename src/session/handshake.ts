@@ -33,6 +33,8 @@ export interface ClientHandshakeOptions {
   readonly received: number;
   /** What the lane's last link left behind; undefined for its first. */
   readonly resumption: Resumption | undefined;
+  /** Milliseconds between the client's heartbeats: for signs of life of an agent that is busy. 0: none. */
+  readonly heartbeat: number;
   /** Over this link only the client sends; it reads nothing but acknowledgements. */
   readonly oneWay?: boolean;
 }
@@ -44,6 +46,8 @@ export interface Welcome {
   readonly received: number;
   /** Milliseconds for which it keeps a session without links. */
   readonly grace: number;
+  /** Milliseconds between its heartbeats; 0: none. */
+  readonly heartbeat: number;
   /** For the next link of this lane. */
   readonly resumption: Resumption;
 }
@@ -75,6 +79,7 @@ export function* clientHandshake(
     proof: proof(key, 'client', { ...input, received }),
     received,
     self: options.self,
+    heartbeat: options.heartbeat,
     oneWay: options.oneWay === true,
   });
   const welcome = read(yield 'receive', Kind.WELCOME, 'agent');
@@ -89,6 +94,7 @@ export function* clientHandshake(
     peer: readPeer(welcome['peer'], 'agent'),
     received: count(welcome, 'received'),
     grace: count(welcome, 'grace'),
+    heartbeat: count(welcome, 'heartbeat'),
     resumption: { secret: nextSecret(key, clientNonce, serverNonce), epoch },
   };
 }
@@ -118,6 +124,8 @@ export interface Admission {
   readonly credentials: Credentials;
   /** How many of our sequenced packets the client has. */
   readonly received: number;
+  /** Milliseconds between the client's heartbeats; 0: none. */
+  readonly heartbeat: number;
   /** Nothing but acknowledgements is read at the other end. */
   readonly oneWay: boolean;
   /** The secret that was proven; undefined for the first link of a lane. */
@@ -134,12 +142,13 @@ export function welcome(
   { key, nonces, session, lane }: Admission,
   self: PeerInfo,
   received: number,
-  grace: number,
+  { grace, heartbeat }: { readonly grace: number; readonly heartbeat: number },
 ): HandshakePacket {
   return encode(Kind.WELCOME, {
     proof: proof(key, 'server', { ...nonces, session, lane, received }),
     received,
     grace,
+    heartbeat,
     peer: self,
   });
 }
@@ -178,6 +187,7 @@ export function* serverHandshake(
     session,
     lane,
     received,
+    heartbeat: count(answer, 'heartbeat'),
     oneWay: answer['oneWay'] === true,
     credentials: found.credentials,
     peer: readPeer(answer['self'], 'client'),

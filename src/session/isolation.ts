@@ -79,7 +79,9 @@ class IsolatedSession implements AgentSession {
     this.#orders = this.#mux.open();
     this.#orders.send(Kind.HELLO, begin);
     this.#orders.events = {
-      packet: (_kind, body) => (this.#why = unpacked(body)),
+      packet: (kind, body) => {
+        if (kind !== Kind.ALIVE) this.#why = unpacked(body);
+      },
       drain: () => undefined,
       close: () => undefined,
     };
@@ -110,6 +112,7 @@ class IsolatedSession implements AgentSession {
     return new Promise((resolve, reject) => {
       link.events = {
         packet: (kind, body) => {
+          if (kind === Kind.ALIVE) return;
           if (kind !== Kind.WELCOME) return reject(unpackedError(body));
           this.#welcomed(admission);
           transport.send(kind, Buffer.from(body));

@@ -29,7 +29,7 @@ import { closedHere, closedNow, overtaken } from './endings.ts';
 import { clientHandshake, type LaneName, type Resumption, type Welcome } from './handshake.ts';
 import { leaveAtExit, stayAtExit } from './leave-at-exit.ts';
 import { hasEnded, isOfThisMachine, selfInfo } from './self.ts';
-import { nearHeart } from './session-heart.ts';
+import { nearHeart, signsOfClient } from './session-heart.ts';
 
 export interface NearSessionOptions {
   readonly key: Buffer | UserLogin;
@@ -181,6 +181,7 @@ export class NearSession implements Channel {
       // Closed while it was dialled.
       if (this.#reason !== undefined) throw this.#reason;
       this.#core.main.attach(transport, welcome.received);
+      signsOfClient(transport, welcome);
     } catch (error) {
       transport?.destroy();
       throw error;
@@ -204,7 +205,8 @@ export class NearSession implements Channel {
     const { key } = this.#options;
     const resumption = this.#resumptions[lane];
     const self = selfInfo();
-    const options = { key, session: this.id, lane, self, received, resumption, oneWay };
+    const { heartbeat } = this.#options;
+    const options = { key, session: this.id, lane, self, received, resumption, heartbeat, oneWay };
     let welcome: Welcome;
     try {
       welcome = yield* clientHandshake(options);

@@ -70,10 +70,15 @@ function processorTime(peer: PeerInfo): number | undefined {
   return fields === undefined ? undefined : (Number(fields[11]) + Number(fields[12])) * TICK;
 }
 
+/** Whether what that process does can be seen here, and what this one does there. */
+export function seesProcess({ pidSpace: theirs }: PeerInfo): boolean {
+  return theirs !== '' && theirs === pidSpace();
+}
+
 /** What stands behind its name in /proc/PID/stat: its state first. Throws as reading does; undefined elsewhere. */
-function readStat({ pid, pidSpace: theirs }: PeerInfo): string[] | undefined {
-  if (theirs === '' || theirs !== pidSpace()) return undefined;
-  const stat = runLocally(() => originals.fs.readFileSync(`/proc/${pid}/stat`, 'latin1'));
+function readStat(peer: PeerInfo): string[] | undefined {
+  if (!seesProcess(peer)) return undefined;
+  const stat = runLocally(() => originals.fs.readFileSync(`/proc/${peer.pid}/stat`, 'latin1'));
   // The name is in brackets, and may hold any character.
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }

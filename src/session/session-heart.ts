@@ -2,7 +2,12 @@
 import type { PeerInfo } from '../connection/channel.ts';
 import type { Heart } from '../connection/heartbeat.ts';
 import type { Lane } from '../connection/lane.ts';
-import { busyWatch } from './self.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { Welcome } from './handshake.ts';
+import { busyWatch, seesProcess } from './self.ts';
+
+/** Milliseconds for which either side may be busy without consequences. */
+const BUSY = 30_000;
 
 /**
  * `blocks`: whether the peer's thread waits in a call on that lane. Such a peer is heard, and can answer, only there;
@@ -37,4 +42,14 @@ export function nearHeart(main: Lane, peer: () => PeerInfo | undefined): Heart {
     () => false,
     rest,
   );
+}
+
+/** Only where the agent would give up a client that is busy: a session that is kept for longer loses nothing. */
+export function signsOfClient(transport: Transport, { grace, heartbeat, peer }: Welcome): void {
+  if (grace < BUSY && !seesProcess(peer)) transport.signsOfLife?.(heartbeat);
+}
+
+/** Of the agent, whose busy event loop a client would take for frozen. */
+export function signsOfAgent(transport: Transport, peer: PeerInfo, heartbeat: number): void {
+  if (!seesProcess(peer)) transport.signsOfLife?.(heartbeat);
 }

@@ -3,7 +3,7 @@
  * grants the sender bytes as its owner takes them, so that a reader who pauses holds up this link and no other.
  */
 import { ElsewhereError } from '../base/errors.ts';
-import { LAST_KIND, Limit } from '../wire/message.ts';
+import { Kind, LAST_KIND, Limit } from '../wire/message.ts';
 import { Mailbox } from './mailbox.ts';
 import type { Transport, TransportEvents } from './transport.ts';
 
@@ -12,6 +12,7 @@ export const WINDOW: number = 1 << 20;
 /** What a packet costs besides its body, so that empty ones are bounded too. */
 export const PACKET_COST = 16;
 const CLOSE_FUSE = 2000;
+const NOTHING = new Uint8Array(0);
 
 /** What carries the messages. */
 export interface MessageWire {
@@ -23,6 +24,7 @@ export interface MessageWire {
   reset(error: Error | undefined): void;
   /** After the last message of either side. */
   release(): void;
+  signsOfLife?(interval: number): void;
   ref(): void;
   unref(): void;
 }
@@ -202,6 +204,15 @@ export class CreditedTransport implements Transport {
       this.#wire.release();
       this.#mailbox.close(error);
     });
+  }
+
+  signsOfLife(interval: number): void {
+    this.#wire.signsOfLife?.(interval);
+  }
+
+  /** The peer has said no more than that it lives. */
+  alive(): void {
+    if (!this.#paused && !this.#closed) this.#mailbox.packet(Kind.ALIVE, NOTHING, true);
   }
 
   ref(): void {

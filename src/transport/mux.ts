@@ -2,10 +2,12 @@
  * Several links over one pair of pipes: `[length u32][message u8][channel u8][payload]` behind a marker, so that what a
  * login shell or a wrapper prints before the agent starts is skipped.
  */
+import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { ElsewhereError } from '../base/errors.ts';
 import { MAX_PACKET } from '../wire/message.ts';
 import { CreditedTransport } from './credited.ts';
+import { signsOfLife } from './pulse.ts';
 import type { Transport } from './transport.ts';
 
 /** The agent's first bytes. */
@@ -15,7 +17,7 @@ const MAX_PREAMBLE = 256 * 1024;
 const HEADER = 6;
 const MAX_CHANNELS = 64;
 
-const Message = { OPEN: 1, PACKET: 2, CREDIT: 3, END: 4, RESET: 5 } as const;
+const Message = { OPEN: 1, PACKET: 2, CREDIT: 3, END: 4, RESET: 5, ALIVE: 6 } as const;
 
 export interface MuxOptions {
   readonly input: Readable;
@@ -73,6 +75,8 @@ export class Mux {
         end: () => this.#write(Message.END, channel),
         reset: (error) => this.#write(Message.RESET, channel, Buffer.from(error?.message ?? '')),
         release: () => this.#channels.delete(channel),
+        signsOfLife: (interval) =>
+          signsOfLife(output as Socket, this.#head(Message.ALIVE, 0, 0), interval),
         ref: () => refAll(input, output, 'ref'),
         unref: () => refAll(input, output, 'unref'),
       },
@@ -85,11 +89,16 @@ export class Mux {
   #write(message: number, channel: number, ...parts: (Uint8Array | undefined)[]): void {
     if (this.#over) return;
     const payload = parts.filter((part) => part !== undefined);
+    const length = payload.reduce((sum, part) => sum + part.length, 0);
+    this.#options.output.write(Buffer.concat([this.#head(message, channel, length), ...payload]));
+  }
+
+  #head(message: number, channel: number, length: number): Buffer {
     const header = Buffer.alloc(HEADER);
-    header.writeUInt32LE(payload.reduce((sum, part) => sum + part.length, 2));
+    header.writeUInt32LE(2 + length);
     header[4] = message;
     header[5] = channel;
-    this.#options.output.write(Buffer.concat([header, ...payload]));
+    return header;
   }
 
   #push(chunk: Buffer): void {
@@ -130,6 +139,10 @@ export class Mux {
 
   #message(message: number, channel: number, payload: Buffer): void {
     if (message === Message.OPEN) return this.#accept(channel);
+    if (message === Message.ALIVE) {
+      for (const transport of this.#channels.values()) transport.alive();
+      return;
+    }
     const transport = this.#channels.get(channel);
     // One that is over on this side: the other has not heard of it yet.
     if (transport === undefined) return;

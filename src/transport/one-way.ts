@@ -23,6 +23,7 @@ export function oneWay(transport: Transport): Transport {
     },
     // Full for good, as it looks to who has something to send.
     send: (kind, head, tail) => kind < FIRST_SEQUENCED && transport.send(kind, head, tail),
+    signsOfLife: (interval) => transport.signsOfLife?.(interval),
     setLimit: (bytes) => transport.setLimit(bytes),
     pause: () => transport.pause(),
     resume: () => transport.resume(),

@@ -2,7 +2,9 @@
 import type { Socket } from 'node:net';
 import { hideActivity } from '../base/activity.ts';
 import { type PacketReader, packetHeader, StreamPacketReader } from '../wire/frame.ts';
+import { Kind } from '../wire/message.ts';
 import { Mailbox } from './mailbox.ts';
+import { signsOfLife } from './pulse.ts';
 import { readPackets } from './reading.ts';
 import { certificateOf, isStuck, unsent } from './tls.ts';
 import type { PeerCertificate, Transport, TransportEvents } from './transport.ts';
@@ -86,6 +88,10 @@ class SocketTransport implements Transport {
 
   setLimit(bytes: number): void {
     this.#reader.limit = bytes;
+  }
+
+  signsOfLife(interval: number): void {
+    signsOfLife(this.#socket, packetHeader(Kind.ALIVE, 0), interval);
   }
 
   pause(): void {

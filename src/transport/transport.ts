@@ -46,6 +46,11 @@ export interface Transport {
   cork?(on: boolean): void;
   /** Largest packet body accepted from the peer from now on, in bytes; larger ones close the transport. Starts at Limit.HANDSHAKE. */
   setLimit(bytes: number): void;
+  /**
+   * From now on a packet of kind ALIVE leaves at least once in `interval` milliseconds while this thread is busy, where that
+   * is possible (pulse.ts).
+   */
+  signsOfLife?(interval: number): void;
   /** Stops and starts reading from the peer. */
   pause(): void;
   resume(): void;

@@ -4,9 +4,10 @@ import type { Writable } from 'node:stream';
 import { WebSocket } from 'ws';
 import { hideActivity } from '../base/activity.ts';
 import { ElsewhereError } from '../base/errors.ts';
-import { LAST_KIND, Limit, MAX_PACKET } from '../wire/message.ts';
+import { Kind, LAST_KIND, Limit, MAX_PACKET } from '../wire/message.ts';
 import { messageHead, Opcode } from '../wire/ws-head.ts';
 import { Mailbox } from './mailbox.ts';
+import { signsOfLife } from './pulse.ts';
 import { readPackets } from './reading.ts';
 import { certificateOf, isStuck, unsent } from './tls.ts';
 import type { PeerCertificate, Transport, TransportEvents } from './transport.ts';
@@ -178,6 +179,13 @@ class WsTransport implements Transport {
     this.#limit = bytes;
     if (this.#reader !== undefined) this.#reader.limit = bytes;
     limitMessages(this.#socket, bytes);
+  }
+
+  signsOfLife(interval: number): void {
+    // A mask of zeros is no danger where the bytes are always the same.
+    const [sign, end] = messageHead(Opcode.BINARY, 1, this.#masking !== 'none', 1);
+    sign[end] = Kind.ALIVE;
+    signsOfLife(this.#raw, sign, interval);
   }
 
   pause(): void {

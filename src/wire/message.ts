@@ -20,6 +20,8 @@ export const Kind = {
   /** Unsequenced: 8 opaque bytes, echoed by PONG. */
   PING: 6,
   PONG: 7,
+  /** Unsequenced, empty: the sender's event loop is busy. */
+  ALIVE: 8,
   /** First of the sequenced kinds: they are counted, and carry no number. One msgpack array of frames. */
   RPC: 16,
   /** [stream u32][bytes] */

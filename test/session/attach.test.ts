@@ -58,7 +58,7 @@ function client(
   at = server,
 ): ClientHandshakeOptions {
   const key = tokenKey(at.token);
-  return { key, session, lane: 'main', self: selfInfo(), received, resumption };
+  return { key, session, lane: 'main', self: selfInfo(), received, resumption, heartbeat: 0 };
 }
 
 const newId = (): string => randomBytes(16).toString('hex');
