@@ -42,8 +42,12 @@ const SHARE = 0.4;
 /** Milliseconds: no peer makes us hurry more. */
 const SHORTEST = 100;
 
+interface Files {
+  writeSync(fd: number, bytes: Uint8Array): number;
+}
+
 /** Runs in the other thread, from its text: it can use nothing but its arguments. */
-function watch(memory: Int32Array, fs: typeof import('node:fs'), at: typeof LAYOUT): void {
+function watch(memory: Int32Array, fs: Files, at: typeof LAYOUT): void {
   let seen = -1;
   const write = (place: number): void => {
     const [fd, size, begun] = [at.FD, at.SIZE, at.LEFT].map((word) => memory[place + word] ?? 0);

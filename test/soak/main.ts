@@ -112,7 +112,11 @@ async function frozen(): Promise<void> {
       const until = performance.now() + seconds * 1000;
       let sent = 0;
       const send = async (socket: net.Socket): Promise<void> => {
-        const drained = (): Promise<unknown> => Promise.race([once(socket, 'drain'), sleep(1000)]);
+        // A listener for each wait would be there for long.
+        let wake: (() => void) | undefined;
+        socket.on('drain', () => wake?.());
+        const drained = (): Promise<unknown> =>
+          Promise.race([new Promise<void>((resolve) => (wake = resolve)), sleep(1000)]);
         for (const block = Buffer.alloc(65_536); performance.now() < until; sent += block.length)
           while (!socket.write(block) && socket.writableNeedDrain && performance.now() < until)
             await drained();
