@@ -86,7 +86,8 @@ class Watcher {
 
   /** Throws where threads are not allowed. */
   constructor(period: number) {
-    const source = `(${watch})(require('node:worker_threads').workerData,require('node:fs'),${JSON.stringify(LAYOUT)})`;
+    const node = 'process.getBuiltinModule';
+    const source = `(${watch})(${node}('worker_threads').workerData,${node}('fs'),${JSON.stringify(LAYOUT)})`;
     const worker = new Worker(source, {
       eval: true,
       workerData: this.memory,
