@@ -71,6 +71,8 @@ const onwarn = ({ message }) => {
   throw new Error(message);
 };
 
+const early = /\/src\/(?:base\/(?:forwards|shape|node-binding)|cli\/run-environment)\.js$/;
+
 const library = {
   onwarn,
   input: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file))),
@@ -83,6 +85,8 @@ const library = {
     entryFileNames: '[name].js',
     // No hash: readable in stacks.
     chunkFileNames: 'chunks/[name].js',
+    // What the preload shares with the rest, in one file.
+    manualChunks: (id) => (early.test(id) ? 'early' : undefined),
     hoistTransitiveImports: false,
   },
 };

@@ -165,8 +165,6 @@ export interface LocalContext<C extends Calls<C>, S extends Streams<S> = NoStrea
     key: PropertyKey,
     descriptor: PropertyDescriptor,
   ): PropertyDescriptor | undefined;
-  /** Runs before the first scope: for what loads parts of Node that a program without one may never need. */
-  whenScoped(install: () => void): void;
   /** Runs at uninstall, in reverse order with the replacements. */
   onUninstall(undo: () => void): void;
 }

@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import { ElsewhereError, isElsewhereError } from '../../src/base/errors.ts';
+import { isForwarded } from '../../src/base/forwards.ts';
 import type { CopyOptions, FsContext } from './api.ts';
 import { blocking, promised, withCallback } from './dispatch.ts';
 import { hasCode } from './errors.ts';
@@ -17,7 +18,8 @@ import { ask, type Task } from './work.ts';
 export function replaceCopying(context: FsContext): void {
   const taskOf = (args: readonly unknown[]): Task | undefined =>
     context.target() === undefined ? undefined : copyTask(context, args);
-  stepsAreEarly ??= STEPS.some((name) => loadedModules().includes(name));
+  stepsAreEarly ??=
+    !isForwarded(fs, 'opendir') && STEPS.some((name) => loadedModules().includes(name));
   const steps: Steps = {
     refusal: (args) => refusal(context, args),
     args: (args) => (context.target() === undefined ? args : withFilter(context, args)),

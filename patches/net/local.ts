@@ -10,9 +10,8 @@ import { installTls } from './tls-socket.ts';
 
 export function netLocal(context: LocalContext<NetCalls, NetStreams>): void {
   const installation = { ...nodeParts(), context, routes: new Routes(context) };
-  // TLS loads slowly, and only in scopes is there anything to put it on.
-  context.whenScoped(() => installTls(installation));
   installConnect(installation);
   installEarlyWrites(installation);
   installGuards(installation);
+  installTls(installation);
 }

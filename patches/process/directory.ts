@@ -6,6 +6,7 @@
 import nodeFs from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { ElsewhereError } from '../../src/base/errors.ts';
+import { likeOriginal } from '../../src/base/shape.ts';
 import { knownError } from '../../src/base/system-errors.ts';
 import type { PolicyView } from '../../src/patch.ts';
 import type { ProcessContext } from './api.ts';
@@ -13,11 +14,11 @@ import type { ProcessContext } from './api.ts';
 export function substituteDirectory(context: ProcessContext): void {
   const cwd = process.cwd;
   const chdir = process.chdir;
-  context.replace(process, 'cwd', function wrappedCwd(): string {
+  const cwdInScope = (): string => {
     const target = context.target();
     return target === undefined ? cwd() : target.scope.cwd;
-  });
-  context.replace(process, 'chdir', function chdirInScope(directory: string): void {
+  };
+  const chdirInScope = (directory: string): void => {
     const target = context.target();
     // Node's own argument check comes first, and needs no directory.
     if (target === undefined || typeof directory !== 'string') return chdir(directory);
@@ -25,9 +26,13 @@ export function substituteDirectory(context: ProcessContext): void {
     try {
       scope.cwd = target.callSync('directory', scope.cwd, directory);
     } catch (error) {
-      throw chdirError(error as NodeJS.ErrnoException, scope.cwd, directory, chdirInScope);
+      throw chdirError(error as NodeJS.ErrnoException, scope.cwd, directory, substitute);
     }
-  });
+  };
+  // In workers `chdir` is marked as disabled.
+  const substitute = likeOriginal(chdir, chdirInScope);
+  context.replace(process, 'cwd', likeOriginal(cwd, cwdInScope));
+  context.replace(process, 'chdir', substitute);
 }
 
 /** Node's message names both directories (lib/internal/bootstrap/switches/does_own_process_state.js, node_process_methods.cc). */

@@ -11,6 +11,7 @@ import type nodeHttps from 'node:https';
 import nodeNet from 'node:net';
 import nodeOs from 'node:os';
 import type nodeTls from 'node:tls';
+import { unforwarded, withoutForwards } from './forwards.ts';
 
 export interface Originals {
   readonly childProcess: typeof nodeChildProcess;
@@ -52,10 +53,10 @@ export function connectSocket(options: nodeNet.NetConnectOpts): nodeNet.Socket {
 }
 
 export const originals: Originals = {
-  childProcess: { ...nodeChildProcess },
-  fs: { ...nodeFs },
-  net: { ...nodeNet },
-  os: { ...nodeOs },
+  childProcess: withoutForwards(nodeChildProcess),
+  fs: withoutForwards(nodeFs),
+  net: withoutForwards(nodeNet),
+  os: withoutForwards(nodeOs),
   // Loaded by the first who needs them: TLS loads slowly, and we substitute nothing of what these export but by scope.
   get dgram() {
     return process.getBuiltinModule('node:dgram');
@@ -74,9 +75,9 @@ export const originals: Originals = {
     return process.getBuiltinModule('node:tls');
   },
   process: {
-    cwd: process.cwd,
-    chdir: process.chdir,
-    umask: process.umask,
+    cwd: unforwarded(process, 'cwd'),
+    chdir: unforwarded(process, 'chdir'),
+    umask: unforwarded(process, 'umask'),
     env: process.env,
     // Made at first use only: merely looking at process.stdin opens it.
     get stdin() {

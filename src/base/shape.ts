@@ -1,4 +1,9 @@
-/** A substitute looks like what it replaces: name, length and own symbols (`util.promisify.custom`), which code relies on. */
+const text = Function.prototype.toString;
+
+/**
+ * A substitute looks like what it replaces: name, length, own symbols (`util.promisify.custom`) and source text, which code
+ * relies on.
+ */
 export function likeOriginal<T extends (...args: never[]) => unknown>(
   original: T,
   substitute: T,
@@ -9,5 +14,11 @@ export function likeOriginal<T extends (...args: never[]) => unknown>(
     if (Object.getOwnPropertyDescriptor(substitute, key)?.configurable !== false)
       Object.defineProperty(substitute, key, descriptor);
   }
+  const sameText = (): string => text.call(original);
+  Object.defineProperty(substitute, 'toString', {
+    value: sameText,
+    configurable: true,
+    writable: true,
+  });
   return substitute;
 }

@@ -2,6 +2,7 @@
 import { syncBuiltinESMExports } from 'node:module';
 import { currentContext, runBriefly, runLocally } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
+import { beneathForwards } from '../base/forwards.ts';
 import { packageVersion } from '../base/version.ts';
 import type {
   AnyPatch,
@@ -26,8 +27,6 @@ const KEY = Symbol.for('elsewhere.installed');
 
 let patches: readonly AnyPatch[] = [];
 let ledger: Ledger | undefined;
-/** What waits for the first scope. */
-let deferred: (() => void)[] = [];
 
 /** Tells which patches there are; their order is the order of substitution. The first composition root says it. */
 export function setPatches(list: readonly AnyPatch[]): void {
@@ -57,36 +56,33 @@ export function knownPatches(): readonly AnyPatch[] {
 
 /** Substitutes everything that the patches cover. Does nothing when that is done. Half an installation is undone on failure. */
 export function install(): void {
-  prepare();
-  for (const rest of deferred.splice(0)) runLocally(rest);
-}
-
-/** The same but for what is of no use before there is a scope, and loads parts of Node that a program may never need. */
-export function prepare(): void {
   if (ledger !== undefined) return;
   claimProcess();
   const fresh = new Ledger();
-  try {
-    // What a patch does while it installs is the toolkit's own work.
-    runLocally(() => {
-      for (const patch of inOrder()) patch.local?.(contextOf(patch, fresh) as never);
-    });
-  } catch (error) {
-    fresh.undo();
-    deferred = [];
-    releaseProcess();
-    throw error;
-  }
+  beneathForwards(() => substituteAll(fresh));
   ledger = fresh;
   syncBuiltinESMExports();
 }
 
+function substituteAll(ledger: Ledger): void {
+  try {
+    // What a patch does while it installs is the toolkit's own work.
+    runLocally(() => {
+      for (const patch of inOrder()) patch.local?.(contextOf(patch, ledger) as never);
+    });
+  } catch (error) {
+    ledger.undo();
+    releaseProcess();
+    throw error;
+  }
+}
+
 /** Restores every property as it was, ESM bindings included. Handles opened in scopes go on working. */
 export function uninstall(): void {
-  if (ledger === undefined) return;
-  ledger.undo();
+  const installed = ledger;
+  if (installed === undefined) return;
   ledger = undefined;
-  deferred = [];
+  beneathForwards(() => installed.undo());
   releaseProcess();
   syncBuiltinESMExports();
 }
@@ -152,7 +148,6 @@ function contextOf(patch: AnyPatch, ledger: Ledger): AnyContext {
     locally: runLocally,
     replace: (object, key, value) => ledger.replace(object, key, value),
     redefine: (object, key, descriptor) => ledger.redefine(object, key, descriptor),
-    whenScoped: (rest) => void deferred.push(rest),
     onUninstall: (undo) => ledger.onUninstall(undo),
   };
 }

@@ -39,7 +39,7 @@ const ROOTS = [
   'testing.ts',
 ];
 /** What they may import of patches/: the list, and what the public API hands out by itself. */
-const FOR_ROOTS = ['patches/index.ts', 'patches/fs/overlay/index.ts'];
+const FOR_ROOTS = ['patches/index.ts', 'patches/early.ts', 'patches/fs/overlay/index.ts'];
 /** What a patch may import besides its own files. */
 const FOR_PATCHES = ['src/base', 'src/patch.ts'];
 

@@ -74,7 +74,6 @@ export function record(version?: string): Recording {
     locally: runLocally,
     replace: (object, key, value) => ledger.replace(object, key, value),
     redefine: (object, key, descriptor) => ledger.redefine(object, key, descriptor),
-    whenScoped: (install) => install(),
     onUninstall: (undo) => ledger.onUninstall(undo),
   };
   runInContext(LOCAL, () => fsLocal(context, version));

@@ -118,7 +118,6 @@ export function playFarSide(): Played {
     locally: runLocally,
     replace: (object, key, value) => ledger.replace(object, key, value),
     redefine: (object, key, descriptor) => ledger.redefine(object, key, descriptor),
-    whenScoped: (install) => install(),
     onUninstall: (undo) => ledger.onUninstall(undo),
   };
   netLocal(context as LocalContext<NetCalls, NetStreams>);
