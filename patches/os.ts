@@ -130,7 +130,7 @@ function local(context: LocalContext<OsApi>): void {
     if (original === undefined) continue;
     const dispatch: OsFunction = (...args) => {
       const target = context.target();
-      if (target === undefined || isChosen(name)) return original(...args);
+      if (target === undefined || isChosen(name)) return original.apply(nodeOs, args);
       if (!FIXED.has(name)) return target.callSync('fact', name, args);
       const known = fixed.get(target.connection) ?? new Map<string, unknown>();
       fixed.set(target.connection, known);

@@ -53,7 +53,7 @@ export function installPromises(context: LocalContext<DnsCalls>): void {
   const original = { lookup: promises.lookup as AnyLookup, lookupService: promises.lookupService };
 
   const lookup: AnyLookup = (...args) => {
-    if (context.target() === undefined) return original.lookup(...args);
+    if (context.target() === undefined) return Reflect.apply(original.lookup, promises, args);
     const [hostname, options] = args;
     const all =
       typeof options === 'object' &&
@@ -69,7 +69,8 @@ export function installPromises(context: LocalContext<DnsCalls>): void {
 
   const lookupService: typeof promises.lookupService = (...args) => {
     // Node counts the arguments.
-    if (context.target() === undefined || args.length !== 2) return original.lookupService(...args);
+    if (context.target() === undefined || args.length !== 2)
+      return Reflect.apply(original.lookupService, promises, args);
     return promised((done) => {
       dns.lookupService(...args, (error, hostname, service) => done(error, { hostname, service }));
     });

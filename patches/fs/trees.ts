@@ -46,7 +46,8 @@ function keepingLoader(
   replacement: PublicFunction,
 ): PublicFunction {
   return function (this: unknown, ...args: unknown[]): unknown {
-    const [, options] = args;
+    // Not taken apart, which a program may have made impossible (`delete Array.prototype[Symbol.iterator]`).
+    const options = args[1];
     const cached =
       typeof options === 'object' &&
       options !== null &&

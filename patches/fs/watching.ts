@@ -45,12 +45,13 @@ export function replaceWatchers(context: FsContext, binding: FsBinding): void {
 function replaceEvents(context: FsContext, { prototype }: NativeClass<EventHandle>): void {
   const { start } = prototype;
   context.replace(prototype, 'start', function (this: EventHandle, ...args: unknown[]): unknown {
-    const [given, persistent, recursive, encoding] = args;
+    const given = args[0];
     const path =
       context.target() !== undefined && isPath(given)
         ? remotePath(context, given, 'watch')
         : undefined;
     if (path === undefined) return start.apply(this, args);
+    const [, persistent, recursive, encoding] = args;
     try {
       const id = path.target.callSync('watch', path.path, recursive === true);
       tellEvents(this, { path, id, persistent: persistent !== false, encoding });
@@ -106,10 +107,9 @@ function tellEvents(handle: EventHandle, { path, id, persistent, encoding }: Wat
 function replacePolls(context: FsContext, { prototype }: NativeClass<PollHandle>): void {
   const { start, close } = prototype;
   context.replace(prototype, 'start', function (this: PollHandle, ...args: unknown[]): unknown {
-    const [given, interval] = args;
-    const path = pathToPoll(context, given);
+    const path = pathToPoll(context, args[0]);
     if (path === undefined) return start.apply(this, args);
-    tellPolls(this, path, interval as number, () => close.call(this));
+    tellPolls(this, path, args[1] as number, () => close.call(this));
     return 0;
   });
 }

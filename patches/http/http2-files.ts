@@ -10,7 +10,8 @@ import type { LocalContext } from '../../src/patch.ts';
 
 type Stream = http2.ServerHttp2Stream;
 type Headers = http2.OutgoingHttpHeaders;
-type Emit = (this: net.Server, event: string | symbol, ...args: unknown[]) => boolean;
+/** The event and its arguments. */
+type Emit = (this: net.Server, ...args: unknown[]) => boolean;
 type Options = {
   statCheck?: (
     this: Stream,
@@ -42,13 +43,13 @@ const INTERNAL_ERROR = 2;
 export function installHttp2Files(context: LocalContext<never>): void {
   const original = net.Server.prototype.emit as Emit;
   let met = false;
-  const value: Emit = function emit(this: net.Server, event, ...args) {
-    if (event === 'stream' && !met) {
-      const methods = methodsOf(args[0]);
+  const value: Emit = function emit(this: net.Server, ...args) {
+    if (args[0] === 'stream' && !met) {
+      const methods = methodsOf(args[1]);
       met = methods !== undefined;
       if (methods !== undefined) installOn(context, methods);
     }
-    return Reflect.apply(original, this, [event, ...args]);
+    return Reflect.apply(original, this, args);
   };
   context.redefine(net.Server.prototype, 'emit', {
     value,

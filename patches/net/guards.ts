@@ -65,7 +65,7 @@ function guardSpawn({ context }: Installation): void {
 function stdioOf(
   args: readonly unknown[],
 ): readonly { handle?: unknown; fd?: unknown }[] | undefined {
-  const [first] = args;
+  const first = args[0];
   return (
     typeof first === 'object' && first !== null ? (first as { stdio?: unknown }).stdio : args[4]
   ) as readonly { handle?: unknown; fd?: unknown }[] | undefined;

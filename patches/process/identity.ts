@@ -25,7 +25,7 @@ export function substituteIdentity(context: ProcessContext): void {
   for (const name of FACTS) {
     substitute(context, name, (original, args) => {
       const target = context.target();
-      if (target === undefined) return original(...args);
+      if (target === undefined) return original.apply(process, args);
       if (name !== 'umask') return target.callSync('fact', name);
       const mask = target.scope.umask ?? target.callSync('fact', name);
       return args[0] === undefined ? mask : setMask(original, args[0], target, mask);
@@ -35,10 +35,11 @@ export function substituteIdentity(context: ProcessContext): void {
     const valid = (value: unknown): boolean =>
       name === 'setgroups' ? Array.isArray(value) && value.every(isName) : isName(value);
     substitute(context, name, (original, args) => {
+      const target = context.target();
+      if (target === undefined) return original.apply(process, args);
       // What is no user or group at all is Node's to refuse.
       const given = Array.from({ length: original.length }, (_, at) => args[at]);
-      const target = context.target();
-      if (target === undefined || !given.every(valid)) return original(...args);
+      if (!given.every(valid)) return original(...args);
       for (const [at, kind] of kinds.entries())
         if (kind !== undefined) checkKnown(target, kind, given[at]);
       throw shared(`process.${name}`, 'start `elsewhere serve` as that user instead');
@@ -116,8 +117,9 @@ function substitutePlatform(context: ProcessContext, name: 'platform' | 'arch'):
 function substituteKill(context: ProcessContext): void {
   substitute(context, 'kill', (original, args) => {
     const target = context.target();
+    if (target === undefined) return original.apply(process, args);
     const [pid, signal] = args as [number, string | number | undefined];
-    if (target === undefined || target.scope.isDefault || isOurs(pid)) return original(...args);
+    if (target.scope.isDefault || isOurs(pid)) return original(...args);
     target.callSync('kill', pid, signal);
     return true;
   });

@@ -4,6 +4,7 @@
  * time in which near agents answer, then for a share of the time that has passed already.
  */
 import { originals } from '../base/originals.ts';
+import { pause } from '../base/pause.ts';
 import type { Watch } from './blocking.ts';
 
 /** Milliseconds of trying again at once; pointless where the agent may need this very processor. */
@@ -12,8 +13,6 @@ const EAGER = originals.os.availableParallelism() > 1 ? 0.15 : 0;
 const SHORTEST = 0.02;
 const LONGEST = 2;
 const SHARE = 1 / 8;
-
-const clock = new Int32Array(new SharedArrayBuffer(4));
 
 /** One wait, until something happens. */
 export class Wait {
@@ -27,8 +26,7 @@ export class Wait {
     const waited = now - this.#began;
     // Counted in looks: a process that was stopped itself has waited for one.
     if (now - this.#lastLook >= watch.period) this.#look(watch, ask, now);
-    else if (waited >= EAGER)
-      Atomics.wait(clock, 0, 0, Math.min(Math.max(waited * SHARE, SHORTEST), LONGEST));
+    else if (waited >= EAGER) pause(Math.min(Math.max(waited * SHARE, SHORTEST), LONGEST));
   }
 
   #look(watch: Watch, ask: boolean, now: number): void {

@@ -1,4 +1,5 @@
 /** How a lost link is dialled again: how long to wait between attempts, and when another attempt is of no use. */
+import { pause } from '../base/pause.ts';
 
 /** What no other attempt would change. CLOSED is the agent's word that it no longer holds the session. */
 const FINAL: ReadonlySet<string> = new Set([
@@ -33,8 +34,6 @@ export interface Persistence {
   patience(): number;
 }
 
-const clock = new Int32Array(new SharedArrayBuffer(4));
-
 /**
  * Blocks this thread until an attempt succeeds. One that calls `advanced` has brought the peer something new before it
  * failed: the network is there, so patience and pauses begin anew. Throws what the last one threw.
@@ -51,9 +50,9 @@ export function persist(
   };
   let failure: unknown;
   for (;;) {
-    const pause = rests.next().value;
-    if (pause > 0 && performance.now() + pause > until) throw failure;
-    if (pause > 0) Atomics.wait(clock, 0, 0, pause);
+    const rest = rests.next().value;
+    if (rest > 0 && performance.now() + rest > until) throw failure;
+    if (rest > 0) pause(rest);
     try {
       return attempt(advanced);
     } catch (error) {

@@ -1,11 +1,14 @@
 /** A prompt here whose lines run on the far side. */
 import { createInterface } from 'node:readline';
-import { type REPLServer, Recoverable, start } from 'node:repl';
+import type { REPLServer, Recoverable as Unfinished } from 'node:repl';
 import { inspect } from 'node:util';
 import { Script } from 'node:vm';
 import { originals } from '../base/originals.ts';
 import type { Connection } from './connection.ts';
 import { redirectStdio } from './redirect-stdio.ts';
+
+/** Not imported: on most Nodes it brings in `domain`, which changes every emitter of the process. */
+const repl = (): typeof import('node:repl') => process.getBuiltinModule('node:repl');
 
 export interface InteractOptions {
   /** Default: this process's own standard streams. */
@@ -39,7 +42,7 @@ async function converse(conn: Connection, options: Streams): Promise<void> {
   // Lines that are typed while one is carried out wait for it.
   let last: Promise<void> = Promise.resolve();
   let underWay: AbortController | undefined;
-  const server = start({
+  const server = repl().start({
     prompt: options.prompt ?? `${conn.peer.hostname}> `,
     input,
     output,
@@ -49,7 +52,7 @@ async function converse(conn: Connection, options: Streams): Promise<void> {
       void complete(conn, line).then((found) => done(null, found)),
     eval: (source, _context, _file, done) => {
       const form = formOf(source);
-      if (form instanceof Recoverable) return done(form, undefined);
+      if (form instanceof repl().Recoverable) return done(form, undefined);
       last = last.then(async () => {
         underWay = new AbortController();
         try {
@@ -101,7 +104,7 @@ async function follow(conn: Connection, { input, output }: Streams): Promise<voi
     if (line.trim() === '.exit') break;
     begun += `${line}\n`;
     const form = formOf(begun);
-    if (form instanceof Recoverable) continue;
+    if (form instanceof repl().Recoverable) continue;
     begun = '';
     try {
       const value = await evaluate(conn, form, output);
@@ -132,7 +135,7 @@ function evaluate(
 }
 
 /** What can be an expression is one; what could go on on the next line waits for it. */
-function formOf(source: string): Form | Recoverable {
+function formOf(source: string): Form | Unfinished {
   const trimmed = source.trim().replace(/;$/, '');
   if (trimmed === '') return { kind: 'statements', source: '' };
   const kept = keepNames(trimmed);
@@ -140,7 +143,7 @@ function formOf(source: string): Form | Recoverable {
     return { kind: 'expression', source: kept };
   const wrong = failure(`(async () => { ${kept}\n})`);
   // Anything else is for the far side to refuse, with its own words.
-  if (wrong !== undefined && isUnfinished(wrong)) return new Recoverable(wrong);
+  if (wrong !== undefined && isUnfinished(wrong)) return new (repl().Recoverable)(wrong);
   return { kind: 'statements', source: kept };
 }
 

@@ -129,6 +129,9 @@ function isPatchEntry(path: string): boolean {
   return /^patches\/(?:[^/]+|[^/]+\/index)\.ts$/.test(path);
 }
 
+/** The list, and what the preload needs of them all. */
+const BESIDE_PATCHES = ['patches/index.ts', 'patches/early.ts'];
+
 /** The patches that are there but not in the list, folders without an entry among them. */
 export function forgottenPatches(sources: readonly Source[]): string[] {
   const list = sources.find(({ path }) => path === 'patches/index.ts');
@@ -136,7 +139,7 @@ export function forgottenPatches(sources: readonly Source[]): string[] {
     list?.imports.map(({ specifier }) => posix.join('patches', specifier)).map(patchOf),
   );
   const there = new Set(
-    sources.filter((source) => source !== list).map(({ path }) => patchOf(path)),
+    sources.filter(({ path }) => !BESIDE_PATCHES.includes(path)).map(({ path }) => patchOf(path)),
   );
   const entries = new Set(
     sources

@@ -22,7 +22,8 @@ type Listen2 = (
   fd: number | undefined,
   flags: number | undefined,
 ) => void;
-type Emit = (this: net.Server, event: string | symbol, ...args: unknown[]) => boolean;
+/** The event and its arguments. */
+type Emit = (this: net.Server, ...args: unknown[]) => boolean;
 
 interface ServerInside extends net.Server {
   _handle: object | null;
@@ -161,12 +162,12 @@ function unsupported(what: string): ElsewhereError {
  */
 function installEmit(context: ServerContext): void {
   const original = net.Server.prototype.emit as Emit;
-  const value: Emit = function emit(this: net.Server, event, ...args) {
+  const value: Emit = function emit(this: net.Server, ...args) {
     const scope = targets.get(this)?.scope;
-    if (event === 'error') giveCause(this, args[0]);
+    if (args[0] === 'error') giveCause(this, args[1]);
     if (scope === undefined || scope.isDefault || context.scope() !== undefined)
-      return Reflect.apply(original, this, [event, ...args]);
-    return scope.run(() => Reflect.apply(original, this, [event, ...args]));
+      return Reflect.apply(original, this, args);
+    return scope.run(() => Reflect.apply(original, this, args));
   };
   context.redefine(net.Server.prototype, 'emit', {
     value,
