@@ -1,13 +1,16 @@
 /**
  * `npm run soak [-- PART…]`: whether memory stays bounded where one side is slow or silent, and how much of it the agent
- * needs: slow, frozen, idle, calls. SECONDS=60 sets how long slow and frozen take.
+ * needs: slow, frozen, idle, calls. SECONDS=60 sets how long slow and frozen take. connects: how long the event loops of
+ * both sides are held up by many attempts to connect.
  */
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, connect, withRemote } from '../../src/index.ts';
 import { startAgent, type TestAgent } from '../kit/agent.ts';
+import { blackhole } from '../kit/blackhole.ts';
 
 const MB = 1 << 20;
 /** What either side may grow by. */
@@ -176,7 +179,58 @@ function oneByOne({ channel }: Connection, count: number): Promise<void> {
   });
 }
 
-const parts: Readonly<Record<string, () => Promise<void>>> = { slow, frozen, idle, calls };
+/** Milliseconds that the event loops may be held up, in 99 of 100 samples. */
+const MOST_DELAY = 20;
+
+/** 200 connects to where nobody answers, then 1000 to where somebody does. */
+async function connects(): Promise<void> {
+  await withAgent('tcp', async (_agent, conn) => {
+    const hole = await blackhole();
+    const server = net.createServer((socket) => socket.pipe(socket));
+    await once(server.listen({ port: 0, host: '127.0.0.1', backlog: 2000 }), 'listening');
+    const dial = (port: number): net.Socket =>
+      withRemote(conn, () => net.connect(port, '127.0.0.1').on('error', () => undefined));
+    const held = async (what: string, limit: number, work: () => Promise<void>): Promise<void> => {
+      await conn.execute(
+        'namespace.delay = process.getBuiltinModule("node:perf_hooks").monitorEventLoopDelay({ resolution: 1 }); namespace.delay.enable()',
+      );
+      const here = monitorEventLoopDelay({ resolution: 1 });
+      here.enable();
+      await work();
+      const there = Number(await conn.eval('namespace.delay.percentile(99)'));
+      for (const [side, ns] of [
+        ['here', here.percentile(99)],
+        ['there', there],
+      ] as const) {
+        const over = ns / 1e6 > limit;
+        failed ||= over;
+        console.log(`${over ? 'OVER' : 'ok  '} ${what}, p99 ${side}: ${(ns / 1e6).toFixed(1)} ms`);
+      }
+    };
+    await held('nothing', Number.POSITIVE_INFINITY, () => sleep(2000));
+    await held('200 connects into a blackhole', MOST_DELAY, async () => {
+      const attempts = Array.from({ length: 200 }, () => dial(hole.port));
+      await sleep(2000);
+      for (const socket of attempts) socket.destroy();
+    });
+    await held('1000 connects at once', Number.POSITIVE_INFINITY, async () => {
+      const { port } = server.address() as net.AddressInfo;
+      const all = Array.from({ length: 1000 }, () => dial(port));
+      await Promise.all(all.map((socket) => once(socket, 'connect')));
+      for (const socket of all) socket.destroy();
+    });
+    server.close();
+    hole.stop();
+  });
+}
+
+const parts: Readonly<Record<string, () => Promise<void>>> = {
+  slow,
+  frozen,
+  idle,
+  calls,
+  connects,
+};
 const wanted = process.argv.slice(2);
 for (const [name, part] of Object.entries(parts))
   if (wanted.length === 0 || wanted.includes(name)) await part();
