@@ -7,6 +7,7 @@ import { connection } from './connection.ts';
 import { files } from './files.ts';
 import { objects } from './objects.ts';
 import { outside } from './outside.ts';
+import { proxy } from './proxy.ts';
 import { asLines, asTable } from './report.ts';
 import { compete, type Result } from './rounds.ts';
 import { sockets } from './sockets.ts';
@@ -19,6 +20,7 @@ const benchmarks: readonly Benchmark[] = [
   objects,
   files,
   sockets,
+  proxy,
   outside,
   sync,
 ];

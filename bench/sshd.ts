@@ -13,6 +13,11 @@ const PLACES = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/usr/bin/sshd'];
 /** The fastest of OpenSSH's ciphers on machines with AES instructions. */
 const CIPHER = 'aes128-gcm@openssh.com';
 
+export interface Forwarding {
+  readonly port: number;
+  readonly pids: readonly number[];
+}
+
 export class Sshd {
   readonly #stage: Stage;
   readonly #folder: string;
@@ -30,13 +35,26 @@ export class Sshd {
     return this.#server.pid ?? 0;
   }
 
-  /** `ssh -L` to a port of loopback. */
-  async forward(port: number): Promise<{ port: number; pids: readonly number[] }> {
+  get port(): number {
+    return this.#port;
+  }
+
+  /** `ssh -L` to a port of loopback; `through` is a port that leads to sshd. */
+  forward(port: number, through: number = this.#port): Promise<Forwarding> {
+    return this.#forwarding(through, (local) => ['-L', `127.0.0.1:${local}:127.0.0.1:${port}`]);
+  }
+
+  /** `ssh -D`: a SOCKS proxy. */
+  dynamic(through: number = this.#port): Promise<Forwarding> {
+    return this.#forwarding(through, (local) => ['-D', `127.0.0.1:${local}`]);
+  }
+
+  async #forwarding(through: number, flags: (local: number) => string[]): Promise<Forwarding> {
     const local = await freePort();
     const child = spawn('ssh', [
       ...this.#options(),
-      ...['-p', String(this.#port), '-N', '-o', 'ExitOnForwardFailure=yes'],
-      ...['-L', `127.0.0.1:${local}:127.0.0.1:${port}`, `${userInfo().username}@127.0.0.1`],
+      ...['-p', String(through), '-N', '-o', 'ExitOnForwardFailure=yes'],
+      ...[...flags(local), `${userInfo().username}@127.0.0.1`],
     ]);
     this.#stage.defer(() => endProcess(child));
     await answering(local, child, 'ssh');
