@@ -3,6 +3,7 @@ import type { Socket as Datagrams } from 'node:dgram';
 import type { NetConnectOpts, Socket } from 'node:net';
 import { originals } from '../base/originals.ts';
 import { bindScope, type Remote, withRemote } from '../scope/with-remote.ts';
+import { Pouring } from '../service/pouring.ts';
 import type { Place } from './place.ts';
 
 /** Bulk passes in few steps. */
@@ -22,9 +23,12 @@ export class FarSide {
     return this.#inScope(fn);
   }
 
+  /** Nothing is read from it before it is spliced with another. */
   connect(place: Place): Socket {
-    const options = { ...place, allowHalfOpen: true, noDelay: true, highWaterMark: HIGH_WATER };
-    return this.run(() => originals.net.connect(options as NetConnectOpts));
+    const pouring = new Pouring();
+    const { onread } = pouring;
+    const options = { ...place, onread, allowHalfOpen: true, noDelay: true };
+    return pouring.of(this.run(() => originals.net.connect(options as NetConnectOpts)));
   }
 
   datagrams(family: 'udp4' | 'udp6'): Datagrams {

@@ -1,5 +1,6 @@
 /** Makes one connection of two sockets: bytes both ways with back-pressure, half-open where one side has ended. */
 import type { Socket } from 'node:net';
+import { pour } from './pouring.ts';
 
 /** Each side's end and failure is the other's. Both sockets must allow to be half-open. */
 export function splice(one: Socket, other: Socket): void {
@@ -7,7 +8,7 @@ export function splice(one: Socket, other: Socket): void {
     [one, other],
     [other, one],
   ] as const) {
-    from.pipe(to);
+    pour(from, to);
     from.on('error', () => breakOff(to));
     from.on('close', () => {
       // Without an end of its own: destroyed.
