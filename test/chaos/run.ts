@@ -26,6 +26,8 @@ export interface Choices {
 
 /** What a run came to; it has already been judged but for the figures. */
 export interface Figures {
+  /** What had to be done. */
+  readonly quota: Quota;
   readonly seed: number;
   readonly scheme: Scheme;
   readonly seconds: number;
@@ -90,7 +92,7 @@ async function judge(
   load: Load,
   far: ChildProcess,
   before: FarReport,
-  { seed, scheme, limit }: Choices,
+  { seed, scheme, quota, limit }: Choices,
   calm: () => void,
 ): Promise<Figures> {
   const began = performance.now();
@@ -108,6 +110,7 @@ async function judge(
   await nothingLeft(load.conn, far, before);
   const { replay: farReplay } = await report(far);
   return {
+    quota,
     seed,
     scheme,
     seconds,

@@ -117,7 +117,8 @@ async function frozen(): Promise<void> {
       const send = async (socket: net.Socket): Promise<void> => {
         // A listener for each wait would be there for long.
         let wake: (() => void) | undefined;
-        socket.on('drain', () => wake?.());
+        // The connection is closed while much is still to be sent.
+        socket.on('drain', () => wake?.()).on('error', () => undefined);
         const drained = (): Promise<unknown> =>
           Promise.race([new Promise<void>((resolve) => (wake = resolve)), sleep(1000)]);
         for (const block = Buffer.alloc(65_536); performance.now() < until; sent += block.length)
