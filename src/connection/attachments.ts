@@ -24,6 +24,7 @@ export class AttachmentOutbox {
   readonly #end: (id: number, bytes: Uint8Array) => void;
   /** While nothing may leave. Sending a chunk flushes frames first, which asks for another round. */
   shut = false;
+  #grew = false;
 
   /** `chunk`: bytes that leave at once, asked before each. */
   constructor(
@@ -38,6 +39,14 @@ export class AttachmentOutbox {
 
   add(id: number, bytes: Uint8Array): void {
     this.#queue.push({ id, bytes, offset: 0 });
+    this.#grew = true;
+  }
+
+  /** Whether anything was added since it was asked. */
+  grew(): boolean {
+    const grew = this.#grew;
+    this.#grew = false;
+    return grew;
   }
 
   pump(writable: () => boolean): void {

@@ -192,6 +192,7 @@ export class Lane {
     this.#batch.flush();
   }
   #sendFrames(body: Uint8Array): void {
+    if (!this.#outbox.grew()) this.pace.called();
     this.#transmit(Kind.RPC, body);
     if (this.writable) this.#outbox.pump(() => this.writable);
   }
@@ -359,14 +360,14 @@ export class Lane {
   #frames(body: Uint8Array): void {
     const frames = decodeFrames(body);
     this.counts.framesReceived += frames.length;
-    const size = body.length;
     for (const frame of frames) {
       if (frame instanceof PendingFrame) {
+        const size = body.length + frame.size;
         this.#inNames.resolveIn(frame.head);
-        this.#inbox.expect(frame, (whole) => this.#owner.frame(this, whole, size + frame.size));
+        this.#inbox.expect(frame, (whole) => this.#owner.frame(this, whole, size));
       } else {
         this.#inNames.resolveIn(frame);
-        this.#owner.frame(this, frame, size);
+        this.#owner.frame(this, frame, body.length);
       }
       if (this.#over) return;
     }

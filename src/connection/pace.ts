@@ -12,8 +12,11 @@ const START = 256 * 1024;
 const GAIN = 1.15;
 const FIRST_GAIN = 2;
 const QUEUED = 1.25;
-/** Milliseconds that two busy event loops may add to a round trip. */
+/** Milliseconds that two busy event loops may add to a round trip; and while small calls are made, which would wait for it. */
 const SLACK = 2;
+const SLACK_BESIDE_CALLS = 0.5;
+/** Milliseconds for which a small call says that others will follow. */
+const CALLS_PERIOD = 500;
 /** Milliseconds: receipts come in bursts, so a rate over less would be one of a burst. */
 const RATE_SPAN = 5;
 /** Bytes of bulk that leave as one packet: the more where nobody waits for a millisecond until it is through. */
@@ -54,6 +57,7 @@ export class Pace {
   #filled = false;
   /** Queues run empty, to see how long the way is without them. */
   #draining = false;
+  #calledAt = Number.NEGATIVE_INFINITY;
 
   /** Bytes that should leave as one packet. */
   get chunk(): number {
@@ -69,6 +73,11 @@ export class Pace {
     this.#roundTrip = Number.POSITIVE_INFINITY;
     this.#filled = false;
     this.#draining = false;
+  }
+
+  /** Frames leave that are no part of any bulk. */
+  called(): void {
+    this.#calledAt = performance.now();
   }
 
   /** A packet of bulk leaves. */
@@ -93,7 +102,7 @@ export class Pace {
     this.#probe = undefined;
     if (!this.#draining) this.#rated((this.#arrived - probe.arrived) / took, probe.waited, now);
     this.#draining ||= now - this.#measured > ROUND_TRIP_PERIOD;
-    this.budget = this.#draining ? LEAST : this.#wanted();
+    this.budget = this.#draining ? LEAST : this.#wanted(now);
   }
 
   #returned(took: number, now: number): void {
@@ -118,10 +127,11 @@ export class Pace {
     return Math.max(this.#best, this.#before);
   }
 
-  #wanted(): number {
+  #wanted(now: number): number {
     if (this.#roundTrip === Number.POSITIVE_INFINITY) return this.budget;
     const gain = this.#filled ? GAIN : FIRST_GAIN;
-    const wanted = this.#rate * (gain * this.#roundTrip + SLACK);
+    const slack = now - this.#calledAt < CALLS_PERIOD ? SLACK_BESIDE_CALLS : SLACK;
+    const wanted = this.#rate * (gain * this.#roundTrip + slack);
     return Math.max(LEAST, Math.min(wanted, MOST));
   }
 }

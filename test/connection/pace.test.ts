@@ -14,6 +14,8 @@ interface Link {
   roundTrip: number;
   /** Packets that have left. */
   packets?: number;
+  /** Small calls are made all the time. */
+  readonly beside?: boolean;
 }
 
 interface Told {
@@ -38,6 +40,7 @@ function transfer(clock: sinon.SinonFakeTimers, pace: Pace, link: Link, ms: numb
     const now = performance.now();
     while (kept < pace.budget) {
       const bytes = pace.chunk;
+      if (link.beside === true) pace.called();
       pace.left(++packet);
       free = Math.max(free, now) + bytes / link.rate;
       underWay.push({ packet, bytes, back: free + link.roundTrip });
@@ -82,6 +85,17 @@ for (const [rate, roundTrip] of [
     },
   );
 }
+
+timed('beside small calls less waits on a quick link, which stays full all the same', (clock) => {
+  const link = { rate: 300_000, roundTrip: 0.3 };
+  const alone = transfer(clock, new Pace(), link, 600);
+  const pace = new Pace();
+  const beside = transfer(clock, pace, { ...link, beside: true }, 600);
+  assert.ok(beside.budget < alone.budget / 2, `${beside.budget} after ${alone.budget}`);
+  assert.ok(beside.used > 0.97, `${beside.used} of the link was used`);
+  // Without another call for a while it is as before.
+  assert.ok(transfer(clock, pace, link, 1200).budget > 0.9 * alone.budget);
+});
 
 timed('a link that becomes slower, faster or longer is followed', (clock) => {
   const pace = new Pace();
