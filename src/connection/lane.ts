@@ -243,7 +243,6 @@ export class Lane {
     this.flush();
     this.#transmit(Kind.CREDIT, streamHead(stream, bytes));
   }
-
   sendReset(stream: number, reason: string): void {
     this.#sendBulk(Kind.RESET, stream, Buffer.from(reason.slice(0, 256)));
   }
