@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite } from '../kit/suite.ts';
 import { fuzz } from './frames.ts';
+import { fuzzLinks } from './links.ts';
 
 const test = suite('fuzz/frames', { limit: 30_000 });
 
@@ -29,6 +30,15 @@ test('20,000 mutated frames: errors and nothing else, none of them slow, nothing
   const after = intrinsics();
   assert.equal(after.length, before.length);
   for (const [i, pair] of after.entries()) assert.deepEqual(pair, before[i]);
+});
+
+test('5,000 mutated links: packets, bytes for ws and refusals, none of them slow', async () => {
+  const { packets, passed, refused, slowest } = await fuzzLinks(
+    5000,
+    Number(process.env['ELSEWHERE_TEST_SEED'] ?? 1),
+  );
+  assert.ok(packets > 1000 && passed > 1000 && refused > 100, `${packets} ${passed} ${refused}`);
+  assert.ok(slowest < 100, `${slowest} ms for one link`);
 });
 
 test.run();

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { MethodTable } from '../../src/connection/methods.ts';
 import { ObjectSession } from '../../src/objects/session.ts';
 import { Service, serveService } from '../../src/service/service.ts';
+import { registerClass } from '../../src/wire/classes.ts';
 import { decodeFrames, encodeFrame, joinFrames, PendingFrame } from '../../src/wire/codec.ts';
 import { Sealed } from '../../src/wire/sealed.ts';
+import { mutated, randomNumbers } from './mutation.ts';
 
 export interface FuzzReport {
   readonly frames: number;
@@ -18,6 +20,16 @@ export interface FuzzReport {
 
 /** Milliseconds: what seems to take longer is looked at again. */
 const SLOW = 10;
+
+/** Arrives as an instance, without its constructor. */
+class Point {
+  x = 1;
+  constructor() {
+    created++;
+  }
+}
+let created = 0;
+registerClass(Point, { name: 'fuzz.Point' });
 
 class Victim extends Service {
   static override exposed = ['add', 'echo', 'items', 'call', 'self'] as const;
@@ -85,7 +97,15 @@ function seeds(): Buffer[] {
     [Symbol.asyncIterator]()
     .next()
     .catch(() => undefined);
+  const point = new Point();
+  created = 0;
   for (const value of [
+    point,
+    'half \ud83d',
+    { 'half \udc00': new Map([['\ud800', shared]]) },
+    [new DataView(new ArrayBuffer(3)), new ArrayBuffer(5), new BigUint64Array([1n])],
+    new AggregateError([new TypeError('\ud800'), 1], 'many'),
+    new Array(9000).fill(['so that it travels apart, as it is too large for a packet', shared]),
     new RangeError('x', { cause: new Error('y') }),
     /a+/gi,
     new URL('http://a/b'),
@@ -102,62 +122,6 @@ function seeds(): Buffer[] {
   return found;
 }
 
-/** Small, fast and the same everywhere: a run is known again by its seed. */
-function randomNumbers(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
-
-const TELLING = [
-  0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xc0, 0xc1, 0xc7, 0xc9, 0xd4, 0xd9, 0xdc, 0xdd, 0xde,
-  0xdf, 0xff,
-];
-
-function mutated(base: Buffer, other: Buffer, random: (below: number) => number): Buffer {
-  let bytes = Buffer.from(base);
-  for (let left = random(2) === 0 ? 1 : 1 + random(6); left > 0; left--) {
-    const at = random(Math.max(1, Math.min(bytes.length, 400)));
-    switch (random(9)) {
-      case 6:
-      case 7:
-      case 8:
-      case 0:
-        bytes[at] = (bytes[at] ?? 0) ^ (1 << random(8));
-        break;
-      case 1:
-        bytes[at] = TELLING[random(TELLING.length)] ?? 0;
-        break;
-      case 2:
-        bytes = Buffer.concat([
-          bytes.subarray(0, at),
-          Buffer.from([random(256), random(256)]),
-          bytes.subarray(at),
-        ]);
-        break;
-      case 3:
-        bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + random(4))]);
-        break;
-      case 4: {
-        const from = random(other.length);
-        bytes = Buffer.concat([
-          bytes.subarray(0, at),
-          other.subarray(from, from + random(60)),
-          bytes.subarray(at),
-        ]);
-        break;
-      }
-      default:
-        bytes = bytes.subarray(0, at + 1);
-    }
-  }
-  return bytes;
-}
-
 const PLAIN: ReadonlySet<unknown> = new Set(
   [
     Object,
@@ -172,6 +136,7 @@ const PLAIN: ReadonlySet<unknown> = new Set(
     Uint8Array,
     Float64Array,
     Error,
+    Point,
     String,
     Number,
     Boolean,
@@ -227,6 +192,7 @@ export async function fuzz(count: number, seed: number): Promise<FuzzReport> {
     if (i % 500 === 499) await new Promise((resolve) => setImmediate(resolve));
     if (i % 5000 === 4999) victim = newVictim();
   }
+  assert.equal(created, 0, 'no constructor ran');
   return { frames: count, accepted, carriedOut, slowest };
 }
 

@@ -120,6 +120,35 @@ test('text of any units stays as it is, in every place', async () => {
   assert.equal(((await echo(new RegExp(half))) as RegExp).source, half);
 });
 
+/** What is in no tree of fast-check's. */
+const bytes = fc.uint8Array({ maxLength: 30 }).map((view) => view.slice().buffer);
+const others = fc.oneof(
+  bytes,
+  bytes.map((buffer) => new DataView(buffer)),
+  fc.webUrl().map((url) => new URL(url)),
+  fc
+    .tuple(anyText, fc.stringMatching(/^[dgimsy]{0,3}$/))
+    .filter(([, flags]) => new Set(flags).size === flags.length)
+    .map(([source, flags]) => new RegExp(source.replace(/[^ -~]|[\\()[\]{}*+?|^$]/g, '.'), flags)),
+  fc
+    .tuple(fc.constantFrom(Error, TypeError, RangeError, URIError), anyText, data)
+    .map(([Class, message, cause]) => Object.assign(new Class(message, { cause }), { own: cause })),
+  fc.tuple(fc.array(data, { maxLength: 3 }), anyText).map((args) => new AggregateError(...args)),
+);
+
+test('buffers, views, URLs, expressions and errors, alone and among others', () =>
+  fc.assert(
+    fc.asyncProperty(others, data, async (value, beside) => {
+      const back = (await echo([value, beside, new Map([[value, value]])])) as unknown[];
+      assert.deepStrictEqual(back, [value, beside, new Map([[value, value]])]);
+      if (value instanceof Error)
+        assert.deepStrictEqual((back[0] as Error).cause, value.cause, 'its cause');
+      if (value instanceof AggregateError)
+        assert.deepStrictEqual((back[0] as AggregateError).errors, value.errors);
+    }),
+    { numRuns: 300 },
+  ));
+
 test('an invalid date stays one', async () => {
   const [date] = (await echo([new Date(Number.NaN)])) as [Date];
   assert.ok(date instanceof Date && Number.isNaN(date.getTime()));
