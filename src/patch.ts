@@ -89,7 +89,9 @@ export type StdioChoice = StdioWay | StdioWays;
 
 /**
  * 'local': this process's own environment. 'remote': the far side's alone. 'merged': ours, overlaid with the far side's
- * but for what describes a machine or a terminal (PATH, HOME, TERM…). 'none': an empty one.
+ * but for what describes a machine or a terminal (PATH, HOME, TERM…). 'none': an empty one. What makes programs load code,
+ * trust certificates or go through a proxy (NODE_OPTIONS, LD_PRELOAD, HTTPS_PROXY…) is never taken from the far side, and
+ * programs that a scope starts here get this machine's PATH and HOME.
  */
 export type EnvChoice = 'local' | 'remote' | 'merged' | 'none';
 

@@ -4,6 +4,7 @@
  */
 import nodeChildProcess from 'node:child_process';
 import { ElsewhereError } from '../../src/base/errors.ts';
+import { pairsForHere } from '../../src/base/far-environment.ts';
 import { nodeBinding } from '../../src/base/node-binding.ts';
 import type { ChildContext } from './api.ts';
 import { type NativeProcess, processPrototype, readSpawnArguments } from './binding.ts';
@@ -34,9 +35,10 @@ export function childLocal(context: ChildContext): void {
   const { spawn } = prototype;
   context.replace(prototype, 'spawn', function spawnInScope(this: Child, options: SpawnOptions) {
     const target = context.target();
-    if (target === undefined || typeof options !== 'object' || options === null)
-      return spawn.call(this, options);
-    if (staysHere(context, target, options.file)) return spawn.call(this, followed(options));
+    if (typeof options !== 'object' || options === null) return spawn.call(this, options);
+    if (target === undefined) return spawn.call(this, forHere(context, options));
+    if (staysHere(context, target, options.file))
+      return spawn.call(this, followed(forHere(context, options)));
     if (isFork(options)) options.args = withoutOwnFlags(options.args ?? []);
     try {
       return spawn.call(this, options);
@@ -68,9 +70,9 @@ function replaceSync(context: ChildContext): void {
   context.replace(binding, 'spawn', (options: SyncOptions) => {
     const target = context.target();
     const here = (given: SyncOptions): unknown => spawn.call(binding, given);
-    if (target === undefined) return runForwarding(options, true, here);
+    if (target === undefined) return runForwarding(forHere(context, options), true, here);
     if (staysHere(context, target, options.file))
-      return runForwarding(followed(options), false, here);
+      return runForwarding(followed(forHere(context, options)), false, here);
     return runFar(target, options);
   });
 }
@@ -83,6 +85,14 @@ function isFork({ file, stdio, execArgv }: SpawnOptions): boolean {
 
 function followed<T extends Pick<SpawnOptions, 'envPairs'>>(options: T): T {
   if (Array.isArray(options.envPairs)) options.envPairs = following(options.envPairs);
+  return options;
+}
+
+/** The scope's environment may be that of the far machine. */
+function forHere<T extends Pick<SpawnOptions, 'envPairs'>>(context: ChildContext, options: T): T {
+  const scope = context.scope();
+  if (scope !== undefined && Array.isArray(options.envPairs))
+    options.envPairs = pairsForHere(scope, options.envPairs);
   return options;
 }
 

@@ -4,14 +4,16 @@
  */
 import nodeFs from 'node:fs';
 import { parseEnv } from 'node:util';
+import {
+  actsOnPrograms,
+  describesMachine,
+  noteFarEnvironment,
+} from '../../src/base/far-environment.ts';
 import type { ScopeView } from '../../src/patch.ts';
 import type { ProcessContext, ProcessTarget } from './api.ts';
 
 type Environment = NodeJS.ProcessEnv;
 
-/** What describes a machine, a terminal or a process rather than an application: never taken over from another machine. */
-const BOUND =
-  /^(?:PATH|HOME|USER|LOGNAME|SHELL|PWD|OLDPWD|SHLVL|_|TERM|COLORTERM|TMPDIR|TMP|TEMP|DISPLAY|NODE_(?:OPTIONS|PATH|V8_COVERAGE|EXTRA_CA_CERTS)|(?:SSH|LD|DYLD|npm|NVM)_.*)$/;
 /** How a program of `elsewhere run` and its children find their scope, and each other: always this machine's. */
 const OWN =
   /^(?:ELSEWHERE_.*|NODE_OPTIONS|NODE_CHANNEL_FD|NODE_CHANNEL_SERIALIZATION_MODE|NODE_UNIQUE_ID)$/;
@@ -59,9 +61,10 @@ function startOf(target: ProcessTarget, own: Environment): Record<string, string
   const { scope } = target;
   const kept = scope.isDefault ? pick(own, (name) => OWN.test(name)) : {};
   if (scope.env === 'none') return kept;
-  const far = target.callSync('environment');
+  const far = pick(target.callSync('environment'), (name) => !actsOnPrograms(name));
+  noteFarEnvironment(scope, far);
   if (scope.env === 'remote') return { ...far, ...kept };
-  return { ...pick(own, () => true), ...pick(far, (name) => !BOUND.test(name)), ...kept };
+  return { ...pick(own, () => true), ...pick(far, (name) => !describesMachine(name)), ...kept };
 }
 
 function pick(from: Environment, wanted: (name: string) => boolean): Record<string, string> {

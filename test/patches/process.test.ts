@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs, { mkdirSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
@@ -81,6 +81,66 @@ test('env: the agent keeps its own secrets', () => {
       [],
     );
   });
+});
+
+/** Row D8 of the attack list. */
+const ACTING = {
+  NODE_OPTIONS: '--no-warnings',
+  NODE_TLS_REJECT_UNAUTHORIZED: '0',
+  NODE_EXTRA_CA_CERTS: '/far/ca',
+  LD_PRELOAD: '',
+  BASH_ENV: '/far/env',
+  HTTP_PROXY: 'http://far:1',
+  https_proxy: 'http://far:1',
+  SSLKEYLOGFILE: '/far/keys',
+  GIT_SSH_COMMAND: 'far',
+  PYTHONPATH: '/far',
+  npm_config_registry: 'http://far',
+};
+
+test('env: what makes programs load code or trust others is never taken from the far side', async () => {
+  const given = {
+    ...ACTING,
+    NODE_ENV: 'far',
+    LDAP_URL: 'far',
+    PATH: `${process.env['PATH']}:/far`,
+  };
+  const prefix = ['env', ...Object.entries(given).map(([name, value]) => `${name}=${value}`)];
+  const hostile = await startAgent({ prefix });
+  const there = await connect(hostile.url);
+  const show = ['-p', 'JSON.stringify(process.env)'];
+  for (const env of ['remote', 'merged'] as const) {
+    withRemote(there, { env, except: ['child_process'] }, () => {
+      const child = JSON.parse(String(execFileSync(process.execPath, show)));
+      const second = JSON.parse(
+        String(execFileSync(process.execPath, show, { env: { ...process.env, PATH: '/mine' } })),
+      );
+      for (const [name, value] of Object.entries(ACTING))
+        for (const seen of [process.env, child, second])
+          assert.ok(seen[name] !== value || value === '', `${env} ${name}`);
+      for (const seen of [process.env, child]) {
+        assert.equal(seen['NODE_ENV'], 'far');
+        assert.equal(seen['LDAP_URL'], 'far');
+      }
+      assert.equal(child.PATH.includes('/far'), false, 'programs here are found as ever');
+      assert.equal(second.PATH, '/mine', 'but where the program says otherwise');
+    });
+  }
+  assert.equal(process.env['NODE_ENV'], undefined);
+  await there.close();
+  await hostile.stop();
+});
+
+test('env: programs started there have all of it', async () => {
+  const hostile = await startAgent({
+    prefix: ['env', 'BASH_ENV=/far/env', 'PATH=/usr/bin:/bin:/far'],
+  });
+  const there = await connect(hostile.url);
+  const shown = withRemote(there, () => String(execFileSync('/usr/bin/env')));
+  assert.match(shown, /BASH_ENV=\/far\/env/);
+  assert.match(shown, /PATH=.*:\/far/);
+  await there.close();
+  await hostile.stop();
 });
 
 test('loadEnvFile reads the scope’s file into the scope’s environment', () => {

@@ -79,7 +79,7 @@ test('each tag by itself, with fields of every kind', () => {
   const before = intrinsics();
   for (const tag of TAGS) {
     const { boxed } = values([tag]);
-    fc.assert(
+    void fc.assert(
       fc.property(boxed, (bytes) => {
         decodes(returnOf(bytes));
       }),
@@ -98,7 +98,7 @@ test('all tags together, sealed or in tables', () => {
     (bytes) => extension(EXT_BOXED, list(Tag.SEALED, bytes)),
     (bytes) => extension(EXT_BOXED, list(Tag.GRAPH, list(bytes, bytes))),
   );
-  fc.assert(
+  void fc.assert(
     fc.property(value, places, (bytes, place) => {
       if (decodes(returnOf(place(bytes)))) accepted++;
     }),
@@ -109,7 +109,7 @@ test('all tags together, sealed or in tables', () => {
 });
 
 test('bytes of any kind', () => {
-  fc.assert(
+  void fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), fc.boolean(), (bytes, framed) => {
       decodes(framed ? returnOf(Buffer.from(bytes)) : bytes);
     }),
