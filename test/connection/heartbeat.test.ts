@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import sinon from 'sinon';
-import { type Heart, Heartbeat } from '../../src/connection/heartbeat.ts';
+import { DEFAULT_HEARTBEAT, type Heart, Heartbeat } from '../../src/connection/heartbeat.ts';
 import { suite } from '../kit/suite.ts';
 
 const test = suite('connection/heartbeat');
@@ -54,6 +54,18 @@ test('a silent peer is asked, and lost within three intervals of its last sign',
     assert.match(peer.lost.firstCall.args[0].message, /nothing was heard of the peer for 2\.5 s/);
     clock.tick(10_000);
     assert.equal(peer.lost.callCount, 1, 'once');
+  }
+});
+
+test('by default a silent peer is lost within 15 s, and within 3 s with an interval of one', () => {
+  for (const [interval, most] of [
+    [DEFAULT_HEARTBEAT, 15_000],
+    [1000, 3000],
+  ] as const) {
+    const peer = patient();
+    new Heartbeat(peer.heart, interval);
+    clock.tick(most);
+    assert.equal(peer.lost.callCount, 1);
   }
 });
 
