@@ -12,6 +12,8 @@ export interface PeerInfo {
   readonly pid: number;
   /** Equal for processes that know each other by pid: same machine, same container. '' where that cannot be told. */
   readonly pidSpace: string;
+  /** Another for each thread of each process: a blocking call to the caller's own could not be answered. */
+  readonly thread: string;
   readonly hostname: string;
   /** Its working directory when the session began. */
   readonly cwd: string;

@@ -15,6 +15,7 @@ import {
   type Introduction,
   Lines,
   newRelayNonce,
+  ownRelays,
   relayProof,
   sameText,
   type Verdict,
@@ -134,6 +135,7 @@ export class Relay {
           const address = server.address();
           if (typeof address === 'object' && address !== null)
             this.#endpoint = { ...this.#endpoint, port: address.port };
+          ownRelays.add(this.#endpoint.port);
           server.on('error', () => undefined);
           resolve();
         }),
@@ -163,7 +165,7 @@ export class Relay {
     const lines = new Lines(socket);
     const nonce = newRelayNonce();
     socket.write(`${JSON.stringify({ nonce })}\n`);
-    lines.next((line) => {
+    const introduced = (line: Record<string, unknown>): void => {
       const said = line as unknown as Introduced;
       const nonces = { relay: nonce, peer: String(said.nonce) };
       const about = { role: said.role, name: String(said.name), id: String(said.id) };
@@ -179,7 +181,9 @@ export class Relay {
       meet();
       const proof = relayProof(this.token, 'relay', nonces, about);
       this.#introduced(about, { socket, lines, refuse, welcome: () => tell({ proof }) });
-    });
+    };
+    // The greeting says nothing that we need.
+    lines.next(() => lines.next(introduced));
   }
 
   #introduced(about: Introduction, peer: Peer): void {
@@ -244,6 +248,7 @@ export class Relay {
   }
 
   close(): Promise<void> {
+    ownRelays.delete(this.#endpoint.port);
     return new Promise((resolve) => {
       this.#server?.close(() => resolve());
       for (const socket of this.#sockets) socket.destroy();

@@ -9,7 +9,9 @@ import { ObjectSession } from '../objects/session.ts';
 import { PRIVATE_LINK_TOKEN, tlsKey, tokenKey } from '../security/auth.ts';
 import { type UserLogin, userLogin } from '../security/users.ts';
 import { ObservedSession } from '../session/observed-session.ts';
+import { ownThread, refuseOwnThread } from '../session/self.ts';
 import { isStarted, parseEndpoint } from '../transport/endpoint.ts';
+import { isOwnRelay } from '../transport/introduction.ts';
 import { openTransport } from '../transport/open.ts';
 import { isLinkPort, type LinkPort, openPort } from '../transport/port.ts';
 import { fingerprint, isSecure } from '../transport/tls.ts';
@@ -145,7 +147,10 @@ function privateSession(port: () => LinkPort, options: ConnectOptions): Observed
     heartbeat: options.heartbeat ?? DEFAULT_HEARTBEAT,
     grace: 0,
     dial: async () => runLocally(() => openPort(port())),
-    dialBlocking: () => runLocally(() => openPortLink(port(), timeout)),
+    dialBlocking: (_main, peer) => {
+      refuseOwnThread(peer);
+      return runLocally(() => openPortLink(port(), timeout));
+    },
   });
 }
 
@@ -161,7 +166,11 @@ function dialledSession(endpoint: DialledEndpoint, options: ConnectOptions): Obs
     heartbeat: options.heartbeat ?? DEFAULT_HEARTBEAT,
     grace: options.onDisconnect === 'fail' ? 0 : (options.grace ?? DEFAULT_GRACE),
     dial: (signal, timeout) => openTransport(endpoint, { signal, timeout }),
-    dialBlocking: (main) => blocking.open(sameAddress(endpoint, main)),
+    dialBlocking: (main, peer) => {
+      refuseOwnThread(peer);
+      if (isRelayed(endpoint) && isOwnRelay(endpoint)) throw ownThread('the relay');
+      return blocking.open(sameAddress(endpoint, main));
+    },
   });
   session.onClosed(() => blocking.close());
   return session;

@@ -6,7 +6,7 @@ import { ElsewhereError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { formatUrl } from '../transport/endpoint.ts';
 import { introduce, type RelayRole } from '../transport/introduction.ts';
-import { connectEndpoint } from '../transport/open.ts';
+import { connectEndpoint, reasonOf } from '../transport/open.ts';
 import { socketTransport } from '../transport/socket.ts';
 import type { Listener, RelayedEndpoint, Transport } from '../transport/transport.ts';
 
@@ -56,7 +56,10 @@ class DialOut implements Listener {
 
   #unreachable(error: Error | undefined): Error {
     if (error instanceof ElsewhereError) return error;
-    const message = `the relay at ${this.url} cannot be reached: ${error?.message}`;
+    const refused = (error as NodeJS.ErrnoException | undefined)?.code === 'ECONNREFUSED';
+    const reason = error === undefined ? 'no socket' : reasonOf(error);
+    const why = refused ? 'connection refused; start one there with `elsewhere relay`' : reason;
+    const message = `the relay at ${this.url} cannot be reached: ${why}`;
     return new ElsewhereError('ERR_ELSEWHERE_CONNECT', message, { cause: error });
   }
 

@@ -337,6 +337,7 @@ function readPeer(value: unknown, who: string): PeerInfo {
     cwd: word('cwd'),
     version: word('version'),
     pidSpace: word('pidSpace'),
+    thread: word('thread'),
     pid: typeof fields['pid'] === 'number' ? fields['pid'] : Number.NaN,
     services: namesIn(fields['services'] ?? []),
   };

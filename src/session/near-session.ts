@@ -35,8 +35,8 @@ export interface NearSessionOptions {
   readonly key: Buffer | UserLogin;
   /** Dials the main lane; gives up after `timeout` milliseconds. */
   dial(signal: AbortSignal, timeout: number): Promise<Transport>;
-  /** Dials the sync lane while blocked; told the main lane's transport when there is one. */
-  dialBlocking(main: Transport | undefined): BlockingLink;
+  /** Dials the sync lane while blocked; told the main lane's transport when there is one, and who answers there. */
+  dialBlocking(main: Transport | undefined, peer: PeerInfo | undefined): BlockingLink;
   /** Milliseconds for dialling and handshake together. */
   readonly timeout: number;
   /** Milliseconds between heartbeats; a silent link is given up within three. 0: none. */
@@ -97,7 +97,7 @@ export class NearSession implements Channel {
       open: () => {
         // Else the agent might take an attempt that nobody can finish now for the lane's newest link.
         if (lane === 'main') this.#attempt?.destroy();
-        return options.dialBlocking(this.#core.main.transport);
+        return options.dialBlocking(this.#core.main.transport, this.#peer);
       },
       timeout: options.timeout,
       // A loss that is the session's must be certain, and a busy agent is as silent as a frozen one.

@@ -1,6 +1,7 @@
 /** Facts about this process, as told to the peer. */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { runLocally } from '../base/context.ts';
+import { ElsewhereError } from '../base/errors.ts';
 import { originals } from '../base/originals.ts';
 import { packageVersion } from '../base/version.ts';
 import type { PeerInfo } from '../connection/channel.ts';
@@ -12,12 +13,15 @@ export function selfInfo(): PeerInfo {
     arch: process.arch,
     pid: process.pid,
     pidSpace: pidSpace(),
+    thread,
     hostname: originals.os.hostname(),
     cwd: originals.process.cwd(),
     version: packageVersion,
     services: [],
   };
 }
+
+const thread: string = randomBytes(12).toString('base64url');
 
 let known: string | undefined;
 
@@ -34,6 +38,19 @@ function pidSpace(): string {
     }
   });
   return known;
+}
+
+/** Throws if the peer is this very thread: it can't answer while it is blocked. */
+export function refuseOwnThread(peer: PeerInfo | undefined): void {
+  if (peer?.thread === thread) throw ownThread('the agent');
+}
+
+/** `what` would have to work while this thread is blocked. */
+export function ownThread(what: string): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_SYNC_DEADLOCK',
+    `${what} is in this same thread and its answer needs the event loop, which this blocking call holds: use the asynchronous form, or run ${what} in a process or a thread of its own`,
+  );
 }
 
 /** Whether that process runs where this one does, as far as can be told. */

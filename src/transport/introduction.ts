@@ -1,10 +1,11 @@
 /**
- * What is said to a relay before a socket through it is a link: two lines of JSON each way, in which both sides prove the
+ * What is said to a relay before a socket through it is a link: a greeting, and two lines of JSON each way, in which both sides prove the
  * relay's token without sending it. Behind them the relay hands bytes on and looks at none.
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { ElsewhereError } from '../base/errors.ts';
+import { isLoopback } from './endpoint.ts';
 
 /** 'agent' takes a name and hears who asks for it; 'data' is its socket for one of them; 'client' asks for a name. */
 export type RelayRole = 'agent' | 'client' | 'data';
@@ -32,6 +33,17 @@ export interface Nonces {
   readonly peer: string;
 }
 
+/** Ports on which relays of this thread listen: a blocking call through one of them could never be answered. */
+export const ownRelays: Set<number> = new Set();
+
+export function isOwnRelay({ host, port }: { host: string; port: number }): boolean {
+  return ownRelays.has(port) && isLoopback(host);
+}
+
+/** Milliseconds for a relay to speak, which it does as soon as somebody has come. */
+const PATIENCE = 8000;
+/** A peer's first line; with it a server that wants TLS, and would wait for more, knows that this is none. */
+export const GREETING = '{"elsewhere":"relay"}\n';
 /** No line is longer. */
 const MAX_LINE = 4096;
 
@@ -112,22 +124,42 @@ function notARelay(): ElsewhereError {
   );
 }
 
+function mute(cause?: Error): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_CONNECT',
+    'what listens there said nothing: is it a relay of elsewhere? Where that has a certificate its URL begins with relays:, not relay:',
+    { cause },
+  );
+}
+
+function gone(): ElsewhereError {
+  return new ElsewhereError('ERR_ELSEWHERE_CONNECT', 'the relay closed the connection');
+}
+
 /** Says who we are on a connected socket; `done` comes once, with what has failed or the lines for what is to follow. */
 export function introduce(
   socket: Socket,
   token: string,
   introduction: Introduction,
   done: (error: Error | undefined, lines: Lines) => void,
+  patience: number = PATIENCE,
 ): void {
   const lines = new Lines(socket);
+  let silent = true;
   const settle = (error?: Error): void => {
-    socket.off('close', closed).off('error', settle);
+    clearTimeout(timer);
+    socket.off('close', closed).off('error', failed);
     done(error, lines);
   };
-  const closed = (): void =>
-    settle(new ElsewhereError('ERR_ELSEWHERE_CONNECT', 'the relay closed the connection'));
-  socket.on('close', closed).on('error', settle);
+  const failed = (error: Error): void =>
+    settle(silent && (error as NodeJS.ErrnoException).code === 'ECONNRESET' ? mute(error) : error);
+  const closed = (): void => settle(silent ? mute() : gone());
+  const timer = setTimeout(closed, patience);
+  socket.on('close', closed).on('error', failed);
+  socket.write(GREETING);
   lines.next(({ nonce }) => {
+    silent = false;
+    clearTimeout(timer);
     const nonces = { relay: String(nonce), peer: newRelayNonce() };
     const proof = relayProof(token, 'peer', nonces, introduction);
     const said: Introduced = { ...introduction, nonce: nonces.peer, proof };

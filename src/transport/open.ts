@@ -129,11 +129,16 @@ export function connectEndpoint(
 /** Why nobody could be reached at this address, as the user should be told. */
 export function unreachable(url: string, error: Error): ElsewhereError {
   if (error instanceof ElsewhereError) return error;
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_CONNECT',
+    `no elsewhere agent at ${url}: ${reasonOf(error)}`,
+    { cause: error },
+  );
+}
+
+export function reasonOf(error: Error): string {
   const code = (error as NodeJS.ErrnoException).code ?? '';
-  const what = wrongKey(error) ?? REASONS[code] ?? error.message;
-  return new ElsewhereError('ERR_ELSEWHERE_CONNECT', `no elsewhere agent at ${url}: ${what}`, {
-    cause: error,
-  });
+  return wrongKey(error) ?? REASONS[code] ?? error.message;
 }
 
 const REASONS: Readonly<Record<string, string>> = {

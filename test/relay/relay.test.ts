@@ -152,6 +152,23 @@ test('a client that does not read stops the agent’s source', async () => {
   source.close();
 });
 
+test('a blocking call by a relay, or to an agent, of this very thread is refused', async () => {
+  const deadlock = { code: 'ERR_ELSEWHERE_SYNC_DEADLOCK', message: /of its own/ };
+  const read = (to: Connection): string =>
+    withRemote(to, { patches: ['fs'] }, () => fs.readFileSync('/etc/hostname', 'utf8'));
+  assert.throws(() => read(conn), deadlock);
+  for (const scheme of ['tcp', 'ws']) {
+    const own = await serve({ listen: `${scheme}://127.0.0.1:0` });
+    const near = await connect(own.url);
+    assert.throws(() => read(near), deadlock);
+    assert.throws(() => near.sync.modules.os.hostname(), deadlock);
+    // Nothing is lost by it.
+    assert.equal(await near.eval('1 + 1'), 2);
+    await near.close();
+    await own.close();
+  }
+});
+
 test('what is no introduction is turned away, and the relay stays', async () => {
   for (const words of [
     'GET / HTTP/1.1\r\n\r\n',

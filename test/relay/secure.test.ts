@@ -49,6 +49,22 @@ test('neither side believes a certificate that nobody it trusts has signed', asy
   await far.close();
 });
 
+test('relay: where it is relays:, and the other way round, is told, on both sides', async () => {
+  const plain = await serveRelay({ listen: 'relay://127.0.0.1:0' });
+  const asPlain = relay.url.replace('relays:', 'relay:');
+  const asSecure = plain.url.replace('relay:', 'relays:');
+  const agentUrl = (url: string): string => url.replace('/#', '/x#token-of-an-agent&');
+  const saysNothing = { code: 'ERR_ELSEWHERE_CONNECT', message: /begins with relays:, not relay:/ };
+  const noTls = { code: 'ERR_ELSEWHERE_CONNECT', message: /does not speak TLS/ };
+  await Promise.all([
+    assert.rejects(serve({ relay: { url: asPlain, name: 'x' } }), saysNothing),
+    assert.rejects(connect(agentUrl(asPlain)), saysNothing),
+    assert.rejects(serve({ relay: { url: asSecure, name: 'x', tls } }), noTls),
+    assert.rejects(connect(agentUrl(asSecure), { tls }), noTls),
+  ]);
+  await plain.close();
+});
+
 test('a relay without a certificate does not start', async () => {
   await assert.rejects(serveRelay({ listen: 'relays://127.0.0.1:0' }), /certificate/);
 });
