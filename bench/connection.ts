@@ -4,6 +4,7 @@ import { withRemote } from 'elsewhere';
 import { startAgent } from '../test/kit/agent.ts';
 import { authority, tlsArguments } from '../test/kit/certificates.ts';
 import type { Benchmark, Run } from './benchmark.ts';
+import { beside } from './beside.ts';
 import { type Caller, capnweb, contestant, dial, IN_FLIGHT, request, wsEcho } from './calls.ts';
 import type { BirpcApi } from './peers/birpc.ts';
 import type { Contestant } from './rounds.ts';
@@ -15,12 +16,13 @@ import { awaited, blocking } from './sync.ts';
 export const connection: Benchmark = {
   name: 'connection',
   title:
-    'the goals of the connection: calls, payloads, relayed sockets, blocking calls, each as a ratio',
+    'the goals of the connection: calls, payloads, relayed sockets, blocking calls, calls beside a transfer, each as a ratio',
   async run(run) {
     await small(run);
     await large(run);
     await relayed(run);
     await blocked(run);
+    await beside(run);
   },
 };
 

@@ -2,49 +2,14 @@
  * Small calls beside a transfer that takes the whole link, and streams beside one whose reader is stalled.
  * `node build/bench/fairness.js [loopback|link|stalled]…`
  */
-import { once } from 'node:events';
 import { promises as fs } from 'node:fs';
-import net from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, connect, withRemote } from 'elsewhere';
+import { behindLink, dial, down, pings, RATE, TARGET, type Transfer } from './beside.ts';
 import { type Scheme, Stage } from './stage.ts';
 
 const SECONDS = 3;
-/** Of the slow link. */
-const RATE = 20e6;
-const DELAY = 10;
-
-type Transfer = (conn: Connection, count: (bytes: number) => void) => Promise<() => void>;
-
-/** A target in the agent's own process: sends without end to who asks with a byte 0, and takes what comes after a byte 1. */
-const TARGET = `
-  const chunk = Buffer.alloc(262144);
-  const server = require('node:net').createServer((socket) => {
-    socket.on('error', () => undefined);
-    socket.once('data', (first) => {
-      if (first[0] === 1) { globalThis.taken = 0; return socket.on('data', (more) => { globalThis.taken += more.length; }); }
-      const feed = () => { while (socket.write(chunk)); };
-      socket.on('drain', feed);
-      feed();
-    });
-  });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  namespace.port = server.address().port;`;
-
-async function dial(conn: Connection): Promise<net.Socket> {
-  const port = (await conn.namespace['port']) as number;
-  const socket = withRemote(conn, { patches: ['net'] }, () => net.connect(port, '127.0.0.1'));
-  await once(socket, 'connect');
-  return socket;
-}
-
-const down: Transfer = async (conn, count) => {
-  const socket = await dial(conn);
-  socket.on('data', (chunk) => count(chunk.length));
-  socket.write(Buffer.of(0));
-  return () => socket.destroy();
-};
 
 const up: Transfer = async (conn, count) => {
   const socket = await dial(conn);
@@ -85,16 +50,6 @@ function percentiles(times: number[]): string {
   times.sort((a, b) => a - b);
   const at = (p: number): string => (times[Math.floor(times.length * p)] ?? 0).toFixed(2);
   return `p50 ${at(0.5)} p99 ${at(0.99)} (${times.length})`;
-}
-
-async function pings(conn: Connection, seconds: number): Promise<number[]> {
-  const times: number[] = [];
-  const until = performance.now() + seconds * 1000;
-  while (performance.now() < until) {
-    times.push(await conn.ping());
-    if (seconds > 0.5) await sleep(1);
-  }
-  return times;
 }
 
 async function compare(
@@ -139,14 +94,7 @@ async function loopback(stage: Stage): Promise<void> {
 async function link(stage: Stage): Promise<void> {
   for (const scheme of ['tcp', 'ws'] as const) {
     const { url } = await agentAt(stage, scheme);
-    const there = new URL(url);
-    const proxy = await stage.peer<number>('shaped-link', [
-      there.port,
-      String(RATE),
-      String(DELAY),
-    ]);
-    there.port = String(proxy.ready);
-    const conn = await connect(there.href);
+    const conn = await connect(await behindLink(stage, url));
     await conn.execute(TARGET);
     for (const [name, transfer] of Object.entries({ down, up, file }))
       await compare(`link ${scheme} ${name}`, conn, transfer, RATE);
