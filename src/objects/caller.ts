@@ -16,6 +16,8 @@ export interface CallerPort extends Asking {
   drop(id: number): void;
   /** The numbers below `floor` will not be named again, although no call says so. */
   idle(floor: number): void;
+  /** Of the numbers below `next` only these will. */
+  only(next: number, open: readonly number[]): void;
   /** What goes along about standard streams; null for nothing. */
   stdio(): number | null;
 }
@@ -61,10 +63,15 @@ function ignore(): void {
   // Until the promise has set it.
 }
 
+/** So many calls may follow one that is open before the far side is told that most are over. */
+const SPREAD = 1024;
+
 export class ProxyCaller implements Caller {
   readonly #port: CallerPort;
   /** Calls whose number may still be named: not settled, or needed by one that is not. */
   readonly #named = new OpenNumbers();
+  /** Up to here the far side knows which numbers are named. */
+  #told = 0;
 
   constructor(port: CallerPort) {
     this.#port = port;
@@ -104,6 +111,7 @@ export class ProxyCaller implements Caller {
     params: readonly unknown[],
     base?: Result,
   ): Result {
+    this.#tellOpen();
     const number = this.#named.open();
     const call = new Underway(number, callSite(this.#send));
     const message = [number, number - this.#named.lowest, target, path, operation, params];
@@ -134,6 +142,16 @@ export class ProxyCaller implements Caller {
     }
     if (base !== undefined) base.users++;
     return call;
+  }
+
+  /** A call that takes long, such as the next item of an iteration, must not keep what all later ones have given. */
+  #tellOpen(): void {
+    const { next, lowest, size } = this.#named;
+    if (next - this.#told < SPREAD) return;
+    // Each tells of as many calls as it names, or more.
+    if (next - lowest >= SPREAD && next - this.#told < 4 * size) return;
+    this.#told = next;
+    if (next - lowest >= SPREAD) this.#port.only(next, this.#named.all());
   }
 
   #settled(call: Underway, number: number, base: Result | undefined): void {

@@ -235,8 +235,9 @@ function nameOf(fn: object): string {
   return typeof name === 'string' ? name : '';
 }
 
+const SHAPES: ReadonlySet<unknown> = new Set(Object.values(Shape));
 function isShape(value: unknown): value is ShapeName {
-  return typeof value === 'string' && (Object.values(Shape) as string[]).includes(value);
+  return SHAPES.has(value);
 }
 
 export function asPath(value: unknown): string[] {

@@ -112,6 +112,12 @@ export class Keeper {
     }
   }
 
+  /** Of the numbers below `next` only these will be named. */
+  forgetBut(next: number, open: ReadonlySet<unknown>): void {
+    for (const number of this.#results.keys())
+      if (number < next && !open.has(number)) this.#results.delete(number);
+  }
+
   /** Of what is named so: 'listed' for what is not there. */
   accessOf(target: TargetName): Access {
     if (typeof target === 'string') return this.roots.get(target)?.access ?? 'listed';

@@ -5,14 +5,15 @@ export class OpenNumbers {
   #first = 0;
   /** Where the lowest is. */
   #at = 0;
-  #next = 0;
   size = 0;
+  /** The one that is given out next. */
+  next = 0;
 
   /** The next number. */
   open(): number {
-    this.#open[this.#next - this.#first] = true;
+    this.#open[this.next - this.#first] = true;
     this.size++;
-    return this.#next++;
+    return this.next++;
   }
 
   /** Closing one twice means nothing. */
@@ -29,11 +30,20 @@ export class OpenNumbers {
     return this.#first + this.#at;
   }
 
+  /** All that are open. */
+  all(): number[] {
+    const numbers: number[] = [];
+    const end = this.next - this.#first;
+    for (let at = this.#at; at < end; at++)
+      if (this.#open[at] === true) numbers.push(this.#first + at);
+    return numbers;
+  }
+
   #advance(): void {
-    const end = this.#next - this.#first;
+    const end = this.next - this.#first;
     while (this.#at < end && this.#open[this.#at] !== true) this.#at++;
     if (this.#at === end) {
-      this.#first = this.#next;
+      this.#first = this.next;
       this.#at = 0;
     } else if (this.#at >= COMPACT && this.#at > end / 2) {
       this.#open.splice(0, this.#at);

@@ -57,6 +57,8 @@ export const DO = 'object.do';
 export const TELL = 'object.tell';
 /** [numbers given back, id, count, id, count, …] */
 export const RELEASE = 'object.release';
+/** [next, number, number, …]: of the call numbers below `next` only these will still be named. */
+export const ONLY = 'object.only';
 /** [id, reason]: a signal that was handed over has been aborted. */
 export const ABORT = 'object.abort';
 

@@ -14,7 +14,16 @@ import { Exports } from './exports.ts';
 import { Imports } from './imports.ts';
 import { type Failure, type Interceptor, Keeper, type Outcome, type Root } from './keeper.ts';
 import type { Asking } from './limits.ts';
-import { ABORT, DO, OPERATIONS, Operation, RELEASE, type TargetName, TELL } from './operation.ts';
+import {
+  ABORT,
+  DO,
+  ONLY,
+  OPERATIONS,
+  Operation,
+  RELEASE,
+  type TargetName,
+  TELL,
+} from './operation.ts';
 import { newReference, type Place, placeOf } from './reference.ts';
 
 /** What carries the calls: the caller's or the agent's end of a session. */
@@ -63,6 +72,7 @@ export class ObjectSession {
       open: (value) => this.open(value),
       drop: (id) => this.#drop(id),
       idle: (floor) => this.#numbersOver(floor),
+      only: (next, open) => this.#notify(ONLY, [next, ...open]),
       stdio: () => port.stdio?.() ?? null,
     });
     this.#carrier = new Carrier({
@@ -146,6 +156,7 @@ export class ObjectSession {
     methods.addTellingCall(DO, ([message], call) => this.#do(message, call));
     methods.addTellingCall(TELL, ([message]) => this.#told(message));
     methods.addTellingCall(RELEASE, ([floor, ...pairs]) => this.#released(floor, pairs));
+    methods.addTellingCall(ONLY, ([next, ...open]) => this.#only(next, open));
     methods.addCall(ABORT, ([message]) => {
       const [id, reason] = asList(this.open(message));
       this.#carrier.abort(id, reason);
@@ -251,6 +262,10 @@ export class ObjectSession {
     if (typeof floor === 'number') this.#keeper.forget(floor);
     for (let i = 0; i + 1 < pairs.length; i += 2)
       this.#exports.release(pairs[i] as number, pairs[i + 1] as number);
+  }
+
+  #only(next: unknown, open: readonly unknown[]): void {
+    if (typeof next === 'number') this.#keeper.forgetBut(next, new Set(open));
   }
 
   #drop(id: number): void {

@@ -12,10 +12,20 @@ export function writePacket(
   tail?: Uint8Array,
 ): boolean {
   if (head.length + (tail?.length ?? 0) <= JOIN_LIMIT)
-    return socket.write(Buffer.concat(tail === undefined ? [header, head] : [header, head, tail]));
+    return socket.write(joined(header, head, tail));
   socket.cork();
   socket.write(tail === undefined ? header : Buffer.concat([header, head]));
   const more = socket.write(tail ?? head);
   socket.uncork();
   return more;
+}
+
+/** As Buffer.concat, which looks at more. */
+function joined(header: Uint8Array, head: Uint8Array, tail: Uint8Array | undefined): Buffer {
+  const start = header.length + head.length;
+  const whole = Buffer.allocUnsafe(start + (tail?.length ?? 0));
+  whole.set(header, 0);
+  whole.set(head, header.length);
+  if (tail !== undefined) whole.set(tail, start);
+  return whole;
 }

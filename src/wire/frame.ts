@@ -24,6 +24,8 @@ export function streamHead(stream: number, credit?: number): Buffer {
   return head;
 }
 
+const NOTHING: Buffer = Buffer.alloc(0);
+
 export type PacketSink = (kind: number, body: Uint8Array, owned: boolean) => void;
 
 /**
@@ -35,7 +37,7 @@ export abstract class PacketReader {
   limit: number = Limit.HANDSHAKE;
   readonly #sink: PacketSink;
   /** Bytes of an incomplete head. */
-  #start: Buffer = Buffer.alloc(0);
+  #start: Buffer = NOTHING;
   #kind = 0;
   #body: Buffer | undefined;
   #filled = 0;
@@ -64,10 +66,12 @@ export abstract class PacketReader {
 
   /** Throws ERR_ELSEWHERE_PROTOCOL for what cannot be a packet; the reader is then of no more use. */
   push(chunk: Uint8Array): void {
-    let rest = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    let rest = Buffer.isBuffer(chunk)
+      ? chunk
+      : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
     if (this.#start.length > 0) {
       rest = Buffer.concat([this.#start, rest]);
-      this.#start = Buffer.alloc(0);
+      this.#start = NOTHING;
     }
     while (rest.length > 0) {
       const next = this.#body === undefined ? this.begin(rest) : this.#fill(this.#body, rest);
@@ -83,8 +87,10 @@ export abstract class PacketReader {
   protected take(kind: number, length: number, rest: Buffer): Buffer {
     if (rest.length >= length) {
       this.expectsLarge = length >= LARGE;
-      this.#sink(kind, rest.subarray(0, length), false);
-      return rest.subarray(length);
+      // Most often it is the whole: views are not for nothing.
+      const isWhole = rest.length === length;
+      this.#sink(kind, isWhole ? rest : rest.subarray(0, length), false);
+      return isWhole ? NOTHING : rest.subarray(length);
     }
     this.#kind = kind;
     this.#body = lendRoom(length);

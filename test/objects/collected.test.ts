@@ -15,7 +15,7 @@ class Thing {
   id = 1;
 }
 class Shop extends Service {
-  static override exposed = ['make', 'same', 'keep', 'drop', 'call'] as const;
+  static override exposed = ['make', 'same', 'keep', 'drop', 'call', 'wait'] as const;
   readonly made: WeakRef<object>[] = [];
   #one: Thing | undefined;
   #kept: unknown;
@@ -37,6 +37,12 @@ class Shop extends Service {
   }
   drop(): void {
     this.#kept = undefined;
+  }
+  end: () => void = () => undefined;
+  wait(): Promise<Thing> {
+    return new Promise((resolve) => {
+      this.end = () => resolve(new Thing());
+    });
   }
   call(): unknown {
     return (this.#kept as () => unknown)();
@@ -117,6 +123,20 @@ test('a callback lives as long as the other side has it', async () => {
   assert.equal(await near.root.call(), 42);
   await near.root.drop();
   assert.equal(await alive([ref], 0), 0);
+});
+
+test('a call that takes long does not keep what later ones have given', async () => {
+  const waiting = near.root.wait();
+  for (let i = 0; i < 2100; i += 100) {
+    const things = await Promise.all(Array.from({ length: 100 }, () => near.root.make()));
+    for (const thing of things) release(thing);
+  }
+  assert.equal(await alive(shop.made.slice(0, 2000), 0), 0);
+  // What is under way can be built on all the same.
+  const id = waiting.id.then((value) => value);
+  await near.ping();
+  shop.end();
+  assert.equal(await id, 1);
 });
 
 test('what calls gave is not kept for those that might build on it', async () => {

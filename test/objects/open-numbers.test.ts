@@ -24,6 +24,10 @@ test('the lowest open number is that of a plain set', () => {
         }
         assert.equal(numbers.lowest, Math.min(...open, next));
         assert.equal(numbers.size, open.size);
+        assert.deepEqual(
+          numbers.all(),
+          [...open].sort((a, b) => a - b),
+        );
       }
     }),
   );
