@@ -79,6 +79,10 @@ async function measure(): Promise<OutsideTimes> {
       200_000,
       repeated(() => process.cwd()),
     ),
+    'process.stdout.write to /dev/null': await time(
+      10_000,
+      repeated(() => process.stdout.write('x')),
+    ),
     'console.log to /dev/null': await time(
       10_000,
       repeated(() => console.log('x')),

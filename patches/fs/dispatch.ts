@@ -26,8 +26,8 @@ export type Plan = (call: Call) => Task | undefined;
 
 export interface Operation {
   readonly plan: Plan;
-  /** Must be cheap: it runs at every call of every program. True if the call may be remote. */
-  readonly concerns: (args: readonly unknown[]) => boolean;
+  /** Must be cheap: it runs at every call of every program. True if the call with this first argument may be remote. */
+  readonly concerns: (first: unknown) => boolean;
   /** Position of the request among the arguments; NEVER for functions that only block. */
   readonly request: number;
 }
@@ -44,7 +44,7 @@ export function substitute(
   };
   return function replacement(this: unknown, ...args: unknown[]): unknown {
     // A wrong number of arguments aborts the process, so they are passed on exactly as they came.
-    if (!concerns(args)) return original.apply(this, args);
+    if (!concerns(args[0])) return original.apply(this, args);
     const form = index < 0 ? 'sync' : formOf(args[index]);
     const request = form === 'callback' ? (args[index] as Request) : undefined;
     const task = plan({ args, form, request, substitute: replacement });

@@ -31,7 +31,7 @@ export interface FileOperation {
 export function fileOperation(spec: FileOperation): Operation {
   return {
     request: REQUEST_INDEX[spec.name] ?? NEVER,
-    concerns: (args) => isDescriptor(args[0]),
+    concerns: isDescriptor,
     plan: (call) => fileTask(spec, openFile(call.args[0] as number), call),
   };
 }
@@ -169,7 +169,7 @@ const close: FileOperation = {
 export function closeOperation(): Operation {
   return {
     request: REQUEST_INDEX['close'] as number,
-    concerns: (args) => isDescriptor(args[0]),
+    concerns: isDescriptor,
     plan: (call) => fileTask(close, removeFile(call.args[0] as number), call),
   };
 }

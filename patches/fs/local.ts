@@ -46,13 +46,15 @@ export function fsLocal(given: FsContext, version: string = process.versions.nod
 
 /** The functions of the binding that are substituted, by name. */
 export function operations(context: FsContext, binding: FsBinding): Map<string, Operation> {
-  const table = new Map<string, Operation>([['close', withStandard('close', closeOperation())]]);
+  const table = new Map<string, Operation>([
+    ['close', withStandard(context, 'close', closeOperation())],
+  ]);
   for (const spec of [...pathOperations(binding), ...OPEN_OPERATIONS])
     table.set(spec.name, pathOperation(context, spec));
   for (const spec of pairOperations(context)) table.set(spec.name, pairOperation(context, spec));
   for (const spec of FILE_OPERATIONS)
-    table.set(spec.name, withStandard(spec.name, fileOperation(spec)));
+    table.set(spec.name, withStandard(context, spec.name, fileOperation(spec)));
   for (const [name, operation] of Object.entries(wholeOperations(context)))
-    table.set(name, withStandard(name, operation));
+    table.set(name, withStandard(context, name, operation));
   return table;
 }

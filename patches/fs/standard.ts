@@ -1,7 +1,7 @@
 /** The descriptors 0, 1 and 2: in a scope they are its standard streams, whatever those are. */
 import { ElsewhereError } from '../../src/base/errors.ts';
 import { type StandardFile, standardFile } from '../../src/base/far-handles.ts';
-import type { FsTarget } from './api.ts';
+import type { FsContext, FsTarget } from './api.ts';
 import type { Call, Operation } from './dispatch.ts';
 import { systemError } from './errors.ts';
 import { toWrite } from './file-operations.ts';
@@ -12,10 +12,11 @@ import { type Arrival, arrival, failing, known, type Task, type Work } from './w
 const PIECE = 64 * 1024;
 
 /** The same operation, also for the standard descriptors. */
-export function withStandard(name: string, operation: Operation): Operation {
+export function withStandard(context: FsContext, name: string, operation: Operation): Operation {
   return {
     request: operation.request,
-    concerns: (args) => operation.concerns(args) || isStandard(args[0]),
+    concerns: (first) =>
+      operation.concerns(first) || (isStandard(first) && context.scope() !== undefined),
     plan: (call) => {
       const [descriptor] = call.args;
       if (!isStandard(descriptor)) return operation.plan(call);

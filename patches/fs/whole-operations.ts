@@ -55,7 +55,7 @@ function either(context: FsContext, onPath: PathOperation, onFile: FileOperation
   const byFile = fileOperation(onFile);
   return {
     request: NEVER,
-    concerns: (args) => isDescriptor(args[0]) || byPath.concerns(args),
+    concerns: (first) => isDescriptor(first) || byPath.concerns(first),
     plan: (call) => (isDescriptor(call.args[0]) ? byFile : byPath).plan(call),
   };
 }
