@@ -196,6 +196,8 @@ export interface RemoteContext {
   readonly policy: PolicyView;
   /** The session's id. */
   readonly session: string;
+  /** This process serves no other client, and ends with this one. */
+  readonly alone: boolean;
   readonly peer: PeerInfo;
   /** Aborted when the caller cancels the call that is being started. Only valid before the handler's first await. */
   signal(): AbortSignal;

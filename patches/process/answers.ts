@@ -20,6 +20,7 @@ export const PROCESS_ANSWERS: Answers<ProcessApi> = {
   environment: recordOf(text),
   fact: (answer, [name]): answer is unknown =>
     name === 'getgroups' ? groups(answer) : count(answer),
+  change: flag,
   known: flag,
   clocks: record<{ hrtime: bigint; uptime: number }>({ hrtime: bigint, uptime: number }),
   kill: nothing,

@@ -10,6 +10,8 @@ export interface ProcessApi {
   environment(): Record<string, string>;
   /** What the function of that name returns there: `getuid` and its kind. */
   fact(name: string): unknown;
+  /** Carries out `setuid` and its kind; false where that would change the agent for others. */
+  change(name: string, given: unknown[]): boolean;
   /** Whether there is a user or group of that name. */
   known(kind: Credential, name: string): boolean;
   /** Its clocks: `hrtime.bigint()` in nanoseconds, `uptime()` in seconds. */

@@ -31,7 +31,7 @@ export function substituteIdentity(context: ProcessContext): void {
       return args[0] === undefined ? mask : setMask(original, args[0], target, mask);
     });
   }
-  for (const [name, kinds] of Object.entries(RIGHTS)) {
+  for (const name of Object.keys(RIGHTS)) {
     const valid = (value: unknown): boolean =>
       name === 'setgroups' ? Array.isArray(value) && value.every(isName) : isName(value);
     substitute(context, name, (original, args) => {
@@ -40,9 +40,8 @@ export function substituteIdentity(context: ProcessContext): void {
       // What is no user or group at all is Node's to refuse.
       const given = Array.from({ length: original.length }, (_, at) => args[at]);
       if (!given.every(valid)) return original(...args);
-      for (const [at, kind] of kinds.entries())
-        if (kind !== undefined) checkKnown(target, kind, given[at]);
-      throw shared(`process.${name}`, 'start `elsewhere serve` as that user instead');
+      if (!target.callSync('change', name, given)) refuseChange(target, name, given);
+      return undefined;
     });
   }
   substitutePlatform(context, 'platform');
@@ -52,6 +51,16 @@ export function substituteIdentity(context: ProcessContext): void {
     for (const words of lastWords) words();
     return original(...args);
   });
+}
+
+/** Unknown names come first, as in Node. */
+function refuseChange(target: ProcessTarget, name: string, given: readonly unknown[]): never {
+  for (const [at, kind] of (RIGHTS[name] ?? []).entries())
+    if (kind !== undefined) checkKnown(target, kind, given[at]);
+  throw shared(
+    `process.${name}`,
+    'start `elsewhere serve` as that user, or with --isolate, which gives each client a process of its own',
+  );
 }
 
 /** A name that nobody has there is an error of its own. */
@@ -136,18 +145,25 @@ function isOurs(pid: unknown): boolean {
 
 /** The agent's own functions, taken before anything could be substituted there. */
 const here: Functions = Object.fromEntries(
-  FACTS.map((name) => [name, functions[name]?.bind(process)]),
+  [...FACTS, ...Object.keys(RIGHTS)].map((name) => [name, functions[name]?.bind(process)]),
 );
 const killHere = process.kill.bind(process);
 
 export function fact(name: string): unknown {
-  const known = Object.hasOwn(here, name) ? here[name] : undefined;
+  const known = FACTS.some((one) => one === name) ? here[name] : undefined;
   if (known === undefined)
     throw new ElsewhereError(
       'ERR_ELSEWHERE_UNSUPPORTED',
       `process.${name} is not a function of the far side's Node`,
     );
   return known();
+}
+
+/** Node's own errors: EPERM, users that are not known. */
+export function change(name: string, given: readonly unknown[]): void {
+  if (!Object.hasOwn(RIGHTS, name) || here[name] === undefined)
+    throw new TypeError(`process.${name} is not a function of the far side's Node`);
+  here[name](...given);
 }
 
 const CREDENTIALS: Readonly<Record<Credential, string>> = {

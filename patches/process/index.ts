@@ -6,7 +6,7 @@ import type { ProcessApi } from './api.ts';
 import { clocks, substituteClocks } from './clocks.ts';
 import { directory, substituteDirectory } from './directory.ts';
 import { environment, substituteEnvironment } from './environment.ts';
-import { fact, kill, known, substituteIdentity } from './identity.ts';
+import { change, fact, kill, known, substituteIdentity } from './identity.ts';
 import { PROCESS_TABLE } from './table.ts';
 
 export const processPatch: AnyPatch = definePatch<ProcessApi>({
@@ -22,7 +22,7 @@ export const processPatch: AnyPatch = definePatch<ProcessApi>({
     substituteClocks(context);
     substituteActivity(context);
   },
-  remote: ({ policy }) => ({
+  remote: ({ policy, alone }) => ({
     calls: {
       directory: (from, to) => directory(policy, from, to),
       environment: () =>
@@ -30,6 +30,12 @@ export const processPatch: AnyPatch = definePatch<ProcessApi>({
       fact,
       known,
       clocks,
+      change: (name, given) => {
+        // A policy holds for the user that the agent was started as.
+        if (!alone || policy.restricted) return false;
+        change(name, given);
+        return true;
+      },
       kill: (pid, signal) => {
         // Only without a policy: a client's own children have a way of their own.
         if (policy.restricted) throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });

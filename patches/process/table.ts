@@ -6,7 +6,7 @@ const NODE =
   'local: of the Node that runs this code; code chooses its features and native modules by it';
 const LOADER = 'local: modules are always loaded here';
 const RIGHTS =
-  'unsupported: the agent serves others too: start `elsewhere serve` as that user instead';
+  'remote: where the agent gives each client a process (`serve --isolate`); else it throws, since the agent serves others too';
 
 export const PROCESS_TABLE: CoverageTable = {
   cwd: 'remote: kept in the scope',

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import type { ByteStream, Target } from '../../src/patch.ts';
 import type { StdioCalls, StdioStreams } from './api.ts';
+import { inContext } from './in-context.ts';
 import { onTerminals } from './terminal.ts';
 
 export class RemoteInput extends Readable {
@@ -80,7 +81,7 @@ export class RemoteInput extends Readable {
   }
 
   #open(): ByteStream {
-    return this.#target.open('read', [], {
+    const events = inContext({
       data: (bytes) => {
         if (!this.push(bytes)) this.#stream?.pause();
       },
@@ -92,6 +93,7 @@ export class RemoteInput extends Readable {
         if (error !== undefined) this.destroy(reading ? error : undefined);
       },
     });
+    return this.#target.open('read', [], events);
   }
 
   override pause(): this {

@@ -1,9 +1,11 @@
 /** A writable stream whose bytes go to the far side's standard output or error. */
+import { AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { WriteStream } from 'node:tty';
 import type { ByteStream, Target } from '../../src/patch.ts';
 import type { OutputFd, StdioCalls, StdioStreams, TerminalInfo } from './api.ts';
+import { inContext } from './in-context.ts';
 import { onTerminals } from './terminal.ts';
 
 type StdioTarget = Target<StdioCalls, StdioStreams>;
@@ -41,7 +43,7 @@ export class RemoteOutput extends Writable {
   }
 
   #watchSize(): void {
-    this.#target.open('sizes', [this.fd], {
+    const events = inContext({
       data: () => undefined,
       end: () => undefined,
       closed: () => undefined,
@@ -51,6 +53,7 @@ export class RemoteOutput extends Writable {
         this.emit('resize');
       },
     });
+    this.#target.open('sizes', [this.fd], events);
   }
 
   get isTTY(): true | undefined {
@@ -87,18 +90,19 @@ export class RemoteOutput extends Writable {
     if (this.#mode === 'blocking') return this.#writeNow(done);
     this.#hold(true);
     this.#stream ??= this.#open();
-    this.#next = done;
+    const next = AsyncResource.bind(done);
+    this.#next = next;
     this.#stream.write(bytes, (error) => {
-      if (this.#next !== done) return;
+      if (this.#next !== next) return;
       this.#next = undefined;
-      done(error);
+      next(error);
     });
   }
 
   #open(): ByteStream {
     const key = this.#key;
     const isCurrent = (): boolean => key === this.#key;
-    return this.#target.open('write', [this.fd, key], {
+    const events = inContext({
       data: () => undefined,
       end: () => undefined,
       signal: (count) => {
@@ -110,6 +114,7 @@ export class RemoteOutput extends Writable {
         if (error !== undefined) this.destroy(error);
       },
     });
+    return this.#target.open('write', [this.fd, key], events);
   }
 
   /** The far side has written `total` bytes of this stream so far. */

@@ -15,7 +15,7 @@ import { loadService, type ServiceChoice } from './service-file.ts';
 /** Milliseconds for calls under way when this process alone is told to stop. */
 const DRAIN = 4000;
 
-interface ApartSettings extends Omit<FarEndOptions, 'service' | 'intercept' | 'failed'> {
+interface ApartSettings extends Omit<FarEndOptions, 'service' | 'intercept' | 'failed' | 'alone'> {
   readonly service: string | undefined;
 }
 
@@ -63,7 +63,7 @@ export function serveApart(patches: readonly AnyPatch[]): void {
       // What was sent last leaves before the end.
       pipe.end(() => process.exit(0));
     };
-    return sessionsHere(patches, { ...settings, ...loaded })(order.begin, over);
+    return sessionsHere(patches, { ...settings, ...loaded, alone: true })(order.begin, over);
   };
   const obey = (order: Order<ApartSettings>): void => {
     session ??= begin(order);

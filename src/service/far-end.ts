@@ -19,6 +19,8 @@ export interface FarEndOptions
   readonly policy?: Policy;
   readonly grace?: number;
   readonly heartbeat?: number;
+  /** This process serves no other client. Default: false. */
+  readonly alone?: boolean;
   /** Hears of what fails at the service. */
   readonly failed?: (failure: ServiceFailure, session: FarSession) => void;
 }
@@ -26,11 +28,16 @@ export interface FarEndOptions
 /** Sessions of this process. */
 export function sessionsHere(patches: readonly AnyPatch[], options: FarEndOptions): OpenSession {
   const rules = policyRules(options.policy);
-  const { grace = DEFAULT_GRACE, heartbeat = DEFAULT_HEARTBEAT, service: source } = options;
+  const {
+    grace = DEFAULT_GRACE,
+    heartbeat = DEFAULT_HEARTBEAT,
+    service: source,
+    alone = false,
+  } = options;
   const observer = recorder(options);
   const classic = options.classic ? serveClassic : refuseClassic;
   return (guest, onOver) => {
-    const init = { ...guest, patches, rules, grace, heartbeat, onOver };
+    const init = { ...guest, patches, rules, grace, heartbeat, alone, onOver };
     const session = new FarSession(init);
     session.methods.observer = observer?.(guest);
     const objects = objectsOf(session);

@@ -55,6 +55,8 @@ export interface FarSessionInit extends Guest {
   readonly grace: number;
   /** Milliseconds between heartbeats; 0: none. */
   readonly heartbeat: number;
+  /** This process serves no other client. */
+  readonly alone: boolean;
   /** `why`: for a client that comes back all the same. */
   onOver(why: string): void;
 }
@@ -114,7 +116,7 @@ export class FarSession implements AgentSession {
       },
     });
     this.methods.addCall('session.ping', () => null);
-    const context = this.#context(new SessionPolicy(init.rules));
+    const context = this.#context(new SessionPolicy(init.rules), init.alone);
     for (const patch of init.patches) this.#serve(patch, context);
   }
 
@@ -122,9 +124,10 @@ export class FarSession implements AgentSession {
     this.#cleanups.push(cleanup);
   }
 
-  #context(policy: PolicyView): RemoteContext {
+  #context(policy: PolicyView, alone: boolean): RemoteContext {
     return {
       policy,
+      alone,
       session: this.id,
       peer: this.peer,
       signal: () => this.#current?.signal ?? new AbortController().signal,

@@ -153,6 +153,39 @@ test('loadEnvFile reads the scope’s file into the scope’s environment', () =
   assert.equal(process.env['FROM_FILE'], undefined);
 });
 
+test('where a client has a process of its own, its users and groups are changed', async ({
+  skip,
+}) => {
+  if (process.getuid?.() !== 0) skip('only root may');
+  const isolated = await startAgent({ args: ['--isolate'] });
+  const own = await connect(isolated.url);
+  try {
+    await withRemote(own, async () => {
+      const { setegid, seteuid, getegid, geteuid, setgroups, getgroups } =
+        process as Required<NodeJS.Process>;
+      setgroups([65534]);
+      setegid(65534);
+      seteuid(65534);
+      assert.deepEqual([getegid(), geteuid()], [65534, 65534]);
+      assert.deepEqual(getgroups(), [65534]);
+      assert.throws(() => fs.readFileSync('/etc/shadow'), { code: 'EACCES' });
+      await assert.rejects(fs.promises.readFile('/etc/shadow'), { code: 'EACCES' });
+      assert.throws(() => setgroups([1]), { code: 'EPERM', syscall: 'setgroups' });
+      assert.throws(() => seteuid('nobody of that name'), { code: 'ERR_UNKNOWN_CREDENTIAL' });
+    });
+    assert.equal(process.geteuid?.(), 0);
+    const next = await connect(isolated.url);
+    assert.equal(
+      withRemote(next, () => process.geteuid?.()),
+      0,
+    );
+    await next.close();
+  } finally {
+    await own.close();
+    await isolated.stop();
+  }
+});
+
 test('users and groups are the agent’s; what would change the agent for others throws', () => {
   const { getuid, setuid, setgroups, umask } = process as Required<NodeJS.Process>;
   const { initgroups } = process as unknown as { initgroups(): void };

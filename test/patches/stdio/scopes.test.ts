@@ -191,6 +191,37 @@ test('stdin of the far side: events, an iterator, readline; it pauses and goes o
   await own.stop();
 });
 
+test('what listens to them runs in the scope', async () => {
+  const own = await startAgent({ stdin: 'pipe' });
+  const ownConn = await connect(own.url);
+  const where: Record<string, string> = {};
+  await withRemote(ownConn, async () => {
+    const { stdin, stdout } = process;
+    const note = (event: string, done: () => void): void => {
+      where[event] = process.cwd();
+      done();
+    };
+    const read = new Promise<void>((resolve) =>
+      stdin.once('data', () => note('data', resolve)).once('end', () => note('end', resolve)),
+    );
+    own.process.stdin?.write('x');
+    await read;
+    const ended = new Promise<void>((resolve) => stdin.once('end', () => note('end', resolve)));
+    own.process.stdin?.end();
+    await ended;
+    await new Promise<void>((resolve) => stdout.write('y', () => note('written', resolve)));
+    const drained = new Promise<void>((resolve) =>
+      stdout.once('drain', () => note('drain', resolve)),
+    );
+    while (stdout.write('x'.repeat(16_384)));
+    await drained;
+  });
+  const { folder } = own;
+  assert.deepEqual(where, { data: folder, end: folder, written: folder, drain: folder });
+  await ownConn.close();
+  await own.stop();
+});
+
 test('what is no terminal there says so as Node does', () => {
   withRemote(conn, () => {
     const { stdout, stdin } = process;
