@@ -6,7 +6,7 @@ export interface CallSite {
 
 const FRAMES = 6;
 /** To remember where a call was made takes longer than all else that it does here, so only so many have it in a second. */
-const SITES = 1000;
+const SITES = 250;
 let left = SITES;
 
 /** Remembers where the program made a call. Formatted only if it fails; undefined when too many were made lately. */
