@@ -1,5 +1,7 @@
 /** Why a place could not be reached, as a proxy's client is to be told. */
-import { isElsewhereError } from '../base/errors.ts';
+import { ElsewhereError, isElsewhereError } from '../base/errors.ts';
+import type { ExposeOptions } from '../service/expose.ts';
+import { formatPlace } from './place.ts';
 import type { ProxyEvent } from './traffic.ts';
 
 export interface Failure {
@@ -33,6 +35,20 @@ export function failureOf(thrown: unknown, { to, kind }: ProxyEvent): Failure {
     denied: ours?.code === 'ERR_ELSEWHERE_DENIED',
     text: `${to} is not reached from ${kind === 'reverse' ? 'here' : 'the far side'}: ${reason} (${code})`,
   };
+}
+
+/** Why a port of the far side cannot be had: what its policy says, or Node over there. */
+export function notPublished(error: Error, { remoteHost, remotePort }: ExposeOptions): Error {
+  // Arguments that are none, or given up.
+  if (!('syscall' in error)) return error;
+  const { cause } = error;
+  const denied = isElsewhereError(cause) && cause.code === 'ERR_ELSEWHERE_DENIED';
+  const place = formatPlace({ host: remoteHost ?? '127.0.0.1', port: remotePort ?? 0 });
+  return new ElsewhereError(
+    denied ? 'ERR_ELSEWHERE_DENIED' : 'ERR_ELSEWHERE_CONNECT',
+    `the far side cannot listen on ${place}: ${denied ? cause.message : error.message}`,
+    { cause: error },
+  );
 }
 
 /** Of several addresses that were tried, the first tells. */

@@ -4,6 +4,7 @@ import { ElsewhereError } from '../base/errors.ts';
 import { originals } from '../base/originals.ts';
 import type { Remote } from '../scope/with-remote.ts';
 import { type ExposedPort, type ExposeOptions, openPort } from '../service/expose.ts';
+import { notPublished } from './failure.ts';
 import { FarSide, HIGH_WATER } from './far-side.ts';
 import { httpSide } from './http-server.ts';
 import { Listening } from './listening.ts';
@@ -53,8 +54,8 @@ export interface RunningProxy {
 }
 
 /**
- * Rejects with ERR_ELSEWHERE_DENIED for a public address without `public`, ERR_ELSEWHERE_CONNECT where an address cannot
- * be had; for `reverse` as `expose` does. Then nothing listens.
+ * Rejects with ERR_ELSEWHERE_DENIED for a public address without `public` and for a port that the agent's policy does not
+ * let us have, ERR_ELSEWHERE_CONNECT where an address cannot be had, here or over there. Then nothing listens.
  */
 export async function proxy(conn: Remote, options: ProxyOptions): Promise<RunningProxy> {
   const { signal } = options;
@@ -146,6 +147,8 @@ class Opened implements RunningProxy {
     const port: ExposedPort = await openPort(this.#conn, options, (far, near) => {
       const to = formatPlace(placeOf(options.to as Forward['listen']));
       this.#traffic.join(near, far, { kind: 'reverse', from: peerOf(far), to });
+    }).catch((error: Error) => {
+      throw notPublished(error, options);
     });
     this.#closing.push(() => port.close());
     return { host: port.host, port: port.port };

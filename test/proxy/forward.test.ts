@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type Connection, connect, type ProxyEvent, proxy } from '../../src/index.ts';
-import { startAgent, type TestAgent } from '../kit/agent.ts';
+import { elsewhere, startAgent, type TestAgent } from '../kit/agent.ts';
 import { listensOn, ownerOf } from '../kit/socket-owner.ts';
 import { suite } from '../kit/suite.ts';
 import { askSocks, socksRequest, startEcho } from './stage.ts';
@@ -73,6 +73,20 @@ test('a port there leads to a place here', async () => {
   await assert.rejects(say(dead, ''), { code: 'ECONNRESET' });
   assert.match(events.at(-1)?.failure ?? '', /127\.0\.0\.1:1 is not reached from here/);
   await running.close();
+});
+
+test('a port there that is taken, or that the policy withholds, is told', async () => {
+  const taken = { reverse: [{ to: echo.port, remotePort: echo.port, remoteHost: '0.0.0.0' }] };
+  await assert.rejects(proxy(conn, { socks: 0, ...taken }), {
+    code: 'ERR_ELSEWHERE_CONNECT',
+    message: /the far side cannot listen on 0\.0\.0\.0:\d+: .*EADDRINUSE/,
+  });
+  const strict = await startAgent({ args: ['--connect', '127.0.0.1:1'] });
+  const ended = await elsewhere(['proxy', strict.url, '-R', `0:127.0.0.1:${echo.port}`]);
+  assert.match(ended.stderr, /elsewhere: the far side cannot listen on 127\.0\.0\.1:0: .*policy/);
+  assert.doesNotMatch(ended.stderr, / at /);
+  assert.equal(ended.code, 77);
+  await strict.stop();
 });
 
 test('a target that refuses resets its client, and the port stays', async () => {
