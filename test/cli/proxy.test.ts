@@ -1,8 +1,8 @@
 // `elsewhere proxy`: the command around the proxy.
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import type net from 'node:net';
+import net from 'node:net';
 import { cliFile, elsewhere, startAgent, type TestAgent } from '../kit/agent.ts';
 import { suite } from '../kit/suite.ts';
 import { askSocks, socksRequest, startEcho } from '../proxy/stage.ts';
@@ -76,6 +76,32 @@ test('prints URLs, and what fails', async () => {
   assert.match(stderr(), /socks \S+: 127\.0\.0\.1:1 is not reached from the far side/);
   child.kill('SIGINT');
   assert.equal(await codeOf(child), 0);
+});
+
+test('on a terminal the last line counts, once a second', async ({ skip }) => {
+  if (spawnSync('script', ['--version']).status !== 0) skip('the program script is not there');
+  const command = `${process.execPath} ${cliFile} proxy '${agent.url}' -L 0:127.0.0.1:${echo.port}`;
+  const child = spawn('script', ['-qfec', command, '/dev/null'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, SHELL: '/bin/sh', TERM: 'xterm' },
+  });
+  let shown = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (shown += text));
+  const shows = async (pattern: RegExp): Promise<RegExpExecArray> => {
+    for (;;) {
+      const found = pattern.exec(shown);
+      if (found !== null) return found;
+      await once(child.stdout, 'data');
+    }
+  };
+  const [, port] = await shows(/127\.0\.0\.1:(\d+) leads to/);
+  const socket = net.connect(Number(port), '127.0.0.1');
+  socket.write(Buffer.alloc(1_500_000));
+  await shows(/1 open, 1 in all, 0 failed {3}up 1\.5 MB \(.*\/s\) {3}down /);
+  socket.resume().end();
+  await shows(/0 open, 1 in all, 0 failed {3}up 1\.5 MB \(.*\/s\) {3}down 1\.5 MB/);
+  child.stdin.write('\x03');
+  await once(child, 'exit');
 });
 
 test('ends with 69 when the agent has ended', async () => {

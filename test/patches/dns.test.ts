@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Connection, connect, withRemote } from '../../src/index.ts';
 import { startAgent, type TestAgent } from '../kit/agent.ts';
+import { ownerOf } from '../kit/socket-owner.ts';
 import { suite } from '../kit/suite.ts';
 
 const test = suite('patches/dns', { limit: 20_000 });
@@ -117,6 +118,29 @@ test('a socket connects to the name that only the far side knows', async ({ skip
   const looked = once(socket, 'lookup');
   assert.deepEqual(await once(socket, 'data'), ['found']);
   assert.deepEqual(await looked, [null, '127.0.0.9', 4, 'only-there.example']);
+  server.close();
+});
+
+test('the side is selectable: names are asked here, sockets are over there, and the other way round', async ({
+  skip,
+}) => {
+  if (!isOwnHostsFile()) skip('a hosts file of its own needs root');
+  const server = net.createServer((socket) => {
+    const pids = [['here', process.pid] as const, ['there', agent.process.pid ?? 0] as const];
+    socket.end(ownerOf(socket, new Map(pids)));
+  });
+  await once(server.listen(0, '127.0.0.9'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  const name = 'only-there.example';
+  await withRemote({ net: conn, dns: 'local' }, async () => {
+    await assert.rejects(dnsPromises.lookup(name), { hostname: name });
+    await assert.rejects(once(net.connect(port, name), 'data'), { hostname: name });
+    assert.equal(String((await once(net.connect(port, '127.0.0.9'), 'data'))[0]), 'there');
+  });
+  await withRemote({ dns: conn }, async () => {
+    assert.equal((await dnsPromises.lookup(name)).address, '127.0.0.9');
+    assert.equal(String((await once(net.connect(port, name), 'data'))[0]), 'here');
+  });
   server.close();
 });
 
