@@ -236,6 +236,8 @@ export interface Patch<C extends Calls<C>, S extends Streams<S> = NoStreams> {
   /** Without them whatever the far side says is believed. */
   readonly answers?: Answers<C>;
   readonly signals?: Signals<S>;
+  /** Bytes that byte arrays of an answer may have together: more ends the connection. Default: 268,435,456. */
+  readonly largest?: number;
   local?(context: LocalContext<C, S>): void;
   remote?(context: RemoteContext): RemoteHalf<C, S>;
 }

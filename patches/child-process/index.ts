@@ -12,6 +12,8 @@ export const childProcessPatch: AnyPatch = definePatch<ChildCalls, ChildStreams>
   name: 'child_process',
   answers: CHILD_ANSWERS,
   signals: CHILD_SIGNALS,
+  // What a child wrote, whole.
+  largest: 2 ** 30,
   local: childLocal,
   remote: childRemote,
 });

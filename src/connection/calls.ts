@@ -3,6 +3,7 @@ import { ElsewhereError } from '../base/errors.ts';
 import type { Done } from './channel.ts';
 import type { Episode } from './episode.ts';
 import type { Lane } from './lane.ts';
+import { protocolError } from './protocol-error.ts';
 import { surface } from './surface.ts';
 
 interface Slot {
@@ -11,6 +12,8 @@ interface Slot {
   readonly lane: Lane;
   /** The packet it travels in: at most `lane.handed` means that it has left. */
   readonly packet: number;
+  /** Bytes that the byte arrays of its answer may have together. */
+  readonly most: number;
 }
 
 /** What a slot can have as its number. */
@@ -34,8 +37,8 @@ export class OutgoingCalls {
     return this.#free.at(-1) ?? this.#slots.length;
   }
 
-  add(method: string, lane: Lane, done: Done): number {
-    const slot: Slot = { method, done, lane, packet: lane.nextPacket };
+  add(method: string, lane: Lane, done: Done, most: number = Number.POSITIVE_INFINITY): number {
+    const slot: Slot = { method, done, lane, packet: lane.nextPacket, most };
     const id = this.#free.pop();
     if (id === undefined) return this.#slots.push(slot) - 1;
     this.#slots[id] = slot;
@@ -45,6 +48,12 @@ export class OutgoingCalls {
   /** Where the call went; undefined once it is answered. */
   laneOf(id: number): Lane | undefined {
     return this.#slots[id]?.lane;
+  }
+
+  /** Throws ERR_ELSEWHERE_PROTOCOL for byte arrays of more bytes than the call's answer may bring. */
+  checkSize(id: unknown, size: number): void {
+    const slot = isId(id) ? this.#slots[id] : undefined;
+    if (slot !== undefined && size > slot.most) throw tooMuch(slot.method, size, slot.most);
   }
 
   /** Takes the call out. Throws ERR_ELSEWHERE_PROTOCOL for an id that is not under way. */
@@ -81,6 +90,11 @@ function lostCall(slot: Slot, reason: Error): ElsewhereError {
       maybeExecuted,
     },
   );
+}
+
+/** Nothing of it is taken. */
+export function tooMuch(method: string, size: number, most: number): ElsewhereError {
+  return protocolError(`${size} bytes in answer to ${method}, which may bring ${most}`);
 }
 
 /** Calls `done`, keeping its own exceptions away from the caller. */

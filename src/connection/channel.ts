@@ -78,13 +78,20 @@ export interface Channel {
   readonly peer: PeerInfo;
   /**
    * Starts a call. `done` is called later, never inside. Returns the id for `cancel`. `timeout`: milliseconds after which
-   * the far side cancels it by itself; its answer still comes.
+   * the far side cancels it by itself; its answer still comes. `most`: bytes that byte arrays of the answer may have
+   * together; a far side that sends more ends the session (default: none).
    */
-  request(method: string, args: readonly unknown[], done: Done, timeout?: number): number;
+  request(
+    method: string,
+    args: readonly unknown[],
+    done: Done,
+    timeout?: number,
+    most?: number,
+  ): number;
   /** Tells the far side to stop; `done` still comes, usually with an AbortError-like rejection of the far side. */
   cancel(id: number): void;
   /** Blocks this thread until the answer is there. Throws what the far side threw. */
-  requestSync(method: string, args: readonly unknown[]): unknown;
+  requestSync(method: string, args: readonly unknown[], most?: number): unknown;
   notify(method: string, args: readonly unknown[]): void;
   /** Opens a byte stream; bytes may be written at once and travel in the same flight. */
   open(method: string, args: readonly unknown[], handler: StreamHandler): ByteStream;

@@ -4,6 +4,8 @@ import type { Lane } from './lane.ts';
 export interface LaneOwner {
   /** One whole frame, with its method number turned back into the name; it came in at most `size` bytes. */
   frame(lane: Lane, frame: unknown[], size: number): void;
+  /** A frame has come whose byte arrays, of so many bytes, are on their way. Throws for more than it may bring. */
+  announced(head: readonly unknown[], size: number): void;
   data(lane: Lane, stream: number, bytes: Uint8Array): void;
   credit(stream: number, bytes: number): void;
   end(stream: number): void;

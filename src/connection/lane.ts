@@ -85,7 +85,6 @@ export class Lane {
     const isFull = this.#congested || this.#ring.bytes >= this.pace.budget;
     return this.#transport !== undefined && !isFull;
   }
-
   /** Throws ERR_ELSEWHERE_PROTOCOL if the peer cannot have received so many of our packets. Changes nothing. */
   checkReceived(count: number): void {
     this.#ring.check(count);
@@ -363,6 +362,7 @@ export class Lane {
       if (frame instanceof PendingFrame) {
         const size = body.length + frame.size;
         this.#inNames.resolveIn(frame.head);
+        this.#owner.announced(frame.head, frame.size);
         this.#inbox.expect(frame, (whole) => this.#owner.frame(this, whole, size));
       } else {
         this.#inNames.resolveIn(frame);

@@ -69,7 +69,13 @@ export class Peer implements LaneOwner {
 
   // Ours.
 
-  request(method: string, args: readonly unknown[], done: Done, timeout?: number): number {
+  request(
+    method: string,
+    args: readonly unknown[],
+    done: Done,
+    timeout?: number,
+    most?: number,
+  ): number {
     const obstacle = this.#lost ?? this.#unwanted;
     if (obstacle !== undefined) {
       const error = closedError(method, obstacle);
@@ -81,7 +87,7 @@ export class Peer implements LaneOwner {
     // Encoded before the slot is taken: a value that cannot travel throws here and leaves nothing behind.
     if (timeout === undefined) lane.postMethod([Op.CALL, id], method, args);
     else lane.postMethod([Op.CALL, id], method, timeout, args);
-    this.calls.add(method, lane, done);
+    this.calls.add(method, lane, done, most);
     this.#incoming.asked(lane);
     return id;
   }
@@ -137,6 +143,10 @@ export class Peer implements LaneOwner {
   frame(lane: Lane, frame: unknown[], size: number): void {
     if (lane !== this.main && this.#heldBack(lane, frame)) return;
     this.#dispatch(lane, frame, size);
+  }
+
+  announced([op, id]: readonly unknown[], size: number): void {
+    if (op === Op.RETURN || op === Op.THROW) this.calls.checkSize(id, size);
   }
 
   advanced(lane: Lane): void {

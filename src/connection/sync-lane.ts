@@ -9,6 +9,7 @@ import { streamHead } from '../wire/frame.ts';
 import { Kind, Limit, Op } from '../wire/message.ts';
 import { AttachmentInbox } from './attachments.ts';
 import type { BlockingPacket } from './blocking.ts';
+import { tooMuch } from './calls.ts';
 import { BARRIER } from './incoming-calls.ts';
 import { LastingLink, type LinkOpener } from './lasting-link.ts';
 import { MethodNames } from './method-names.ts';
@@ -29,6 +30,14 @@ export interface SyncLaneOptions extends LinkOpener {
   lost(error: unknown): void;
 }
 
+interface Waiting {
+  readonly method: string;
+  /** The number of its last packet. */
+  readonly packet: number;
+  /** Bytes that the byte arrays of its answer may have together. */
+  readonly most: number;
+}
+
 type Answer = { readonly error: unknown } | { readonly value: unknown };
 
 export class SyncLane {
@@ -39,8 +48,8 @@ export class SyncLane {
   readonly #inbox = new AttachmentInbox();
   /** Answers of outer calls that came while an inner one waited. */
   readonly #answers = new Map<number, Answer>();
-  /** The calls that wait, with the number of the last packet of each. */
-  readonly #waiting = new Map<number, number>();
+  /** The calls that wait. */
+  readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;
   #nextStream = 1;
   #barrier = 0;
@@ -58,7 +67,7 @@ export class SyncLane {
   }
 
   /** Blocks until the answer is there, over as many links as it takes. */
-  call(method: string, args: readonly unknown[]): unknown {
+  call(method: string, args: readonly unknown[], most: number = Number.POSITIVE_INFINITY): unknown {
     if (this.#closed) throw closed(method);
     // A first link that cannot be had is its own failure: nothing is lost.
     this.#link.connect();
@@ -76,7 +85,7 @@ export class SyncLane {
     const first = this.#link.sent + 1;
     try {
       this.#post(encoded);
-      return this.#answer(id);
+      return this.#answer(id, { method, packet: this.#link.sent, most });
     } catch (error) {
       if (!(error instanceof LinkFailure)) throw error;
       const reason = error.cause;
@@ -86,8 +95,8 @@ export class SyncLane {
     }
   }
 
-  #answer(id: number): unknown {
-    this.#waiting.set(id, this.#link.sent);
+  #answer(id: number, waiting: Waiting): unknown {
+    this.#waiting.set(id, waiting);
     try {
       // What the far side has asked meanwhile may be on its way still, in pieces: it is served before we go on.
       while (!this.#answers.has(id) || this.#inbox.size > 0) this.#step();
@@ -168,9 +177,17 @@ export class SyncLane {
   #frames(body: Uint8Array): void {
     for (const frame of decodeFrames(body)) {
       this.#inNames.resolveIn(frame instanceof PendingFrame ? frame.head : frame);
-      if (frame instanceof PendingFrame) this.#inbox.expect(frame, (whole) => this.#frame(whole));
+      if (frame instanceof PendingFrame) this.#expect(frame);
       else this.#frame(frame);
     }
+  }
+
+  #expect(frame: PendingFrame): void {
+    const [op, id] = frame.head;
+    const call = op === Op.RETURN || op === Op.THROW ? this.#waiting.get(id as number) : undefined;
+    if (call !== undefined && frame.size > call.most)
+      throw tooMuch(call.method, frame.size, call.most);
+    this.#inbox.expect(frame, (whole) => this.#frame(whole));
   }
 
   #frame(frame: unknown[]): void {
@@ -193,10 +210,10 @@ export class SyncLane {
   }
 
   #answered(id: number, answer: Answer): void {
-    const packet = this.#waiting.get(id);
-    if (packet !== undefined) {
+    const call = this.#waiting.get(id);
+    if (call !== undefined) {
       // It has the call, and so all before it.
-      this.#link.arrived(packet);
+      this.#link.arrived(call.packet);
       this.#answers.set(id, answer);
     }
     // A call that was given up as a deadlock may be answered late.

@@ -1,4 +1,5 @@
 /** What is done with an object of ours, once it is found. */
+
 import { ByValue } from '../wire/sealed.ts';
 import {
   type Access,
@@ -16,6 +17,7 @@ import {
 } from './access.ts';
 import { Cursor } from './cursor.ts';
 import { mayConstruct } from './exposure.ts';
+import { checkExtent } from './extent.ts';
 import { ByReference } from './marks.ts';
 import { Operation } from './operation.ts';
 import { type Place, placeOf } from './reference.ts';
@@ -89,7 +91,7 @@ export function carryOut(
     case Operation.NEXT:
       return nextOf(value, params[0]);
     case Operation.COPY:
-      return copyOf(last === undefined ? value : get(), access);
+      return copyOf(last === undefined ? value : get(), access, params[0]);
     case Operation.DISPOSE:
       return dispose(last === undefined ? value : get(), access);
     default:
@@ -185,8 +187,10 @@ function nextOf(value: unknown, count: unknown): unknown {
 }
 
 /** Only what would be no secret: own enumerable properties, as structured clone takes them. */
-function copyOf(marked: unknown, access: Access): unknown {
+function copyOf(marked: unknown, access: Access, most: unknown): unknown {
   const value = unmarked(marked);
+  if (value instanceof Promise) return value.then((settled) => copyOf(settled, access, most));
+  checkExtent(value, most);
   if (typeof value === 'function')
     throw new TypeError('a function cannot be copied: call it where it is, or use teleport');
   if (typeof value !== 'object' || value === null || isData(value)) return value;

@@ -7,11 +7,19 @@ export interface Limits {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds until the call rejects with ERR_ELSEWHERE_TIMEOUT. Default: none. */
   readonly timeout?: number | undefined;
+  /** Bytes that byte arrays of the answer may have together; a far side that sends more ends the connection. Default: any. */
+  readonly most?: number | undefined;
 }
 
 /** What a call is made with. */
 export interface Asking {
-  request(method: string, args: readonly unknown[], done: Done, timeout?: number): number;
+  request(
+    method: string,
+    args: readonly unknown[],
+    done: Done,
+    timeout?: number,
+    most?: number,
+  ): number;
   cancel(id: number): void;
   hold(): void;
   release(): void;
@@ -34,7 +42,7 @@ export function ask(
   { done, gaveUp, late }: Ends,
 ): void {
   if (limits === undefined) return askWithout(port, method, args, done);
-  const { signal, timeout } = limits;
+  const { signal, timeout, most } = limits;
   signal?.throwIfAborted();
   let over = false;
   const began = performance.now();
@@ -57,7 +65,7 @@ export function ask(
       else done(error, value);
     } else if (error === null) late(value);
   };
-  const id = port.request(method, args, answered, timeout);
+  const id = port.request(method, args, answered, timeout, most);
   port.hold();
   const timer = timeout && setTimeout(() => giveUp(tooLate(timeout)), timeout);
   signal?.addEventListener('abort', aborted);

@@ -3,12 +3,22 @@ import { Operation } from './operation.ts';
 import { type Place, placeOf } from './reference.ts';
 import type { Reference } from './types.ts';
 
-/** A copy of what a reference stands for, by its own enumerable properties. Anything else is returned as it is. */
-export async function obtain<T>(reference: Reference<T> | T): Promise<T> {
-  const awaited: unknown = await reference;
-  const place = placeOf(awaited);
-  if (place === undefined) return awaited as T;
-  return (await place.caller.perform(place, Operation.COPY, []).promise) as T;
+/** Bytes. */
+const LARGEST_COPY = 64 * 1024 * 1024;
+
+/**
+ * A copy of what a reference stands for, by its own enumerable properties. Anything else is returned as it is. `most`:
+ * bytes that it may have; the far side refuses to copy more, with ERR_ELSEWHERE_LIMIT, and one that sends more all the
+ * same ends the connection. Default: 64 MiB.
+ */
+export async function obtain<T>(
+  reference: Reference<T> | T,
+  { most = LARGEST_COPY }: { readonly most?: number } = {},
+): Promise<T> {
+  const place = placeOf(reference) ?? placeOf(await reference);
+  if (place === undefined) return (await reference) as T;
+  const limited = { ...place, limits: { ...place.limits, most } };
+  return (await place.caller.perform(limited, Operation.COPY, [most]).promise) as T;
 }
 
 /** Gives a reference back now: using it afterwards fails with ERR_ELSEWHERE_BAD_REFERENCE. */

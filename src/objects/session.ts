@@ -63,7 +63,7 @@ export class ObjectSession {
     this.#port = port;
     this.#caller = new ProxyCaller({
       description: port.description,
-      request: (method, args, done, timeout) => port.request(method, args, done, timeout),
+      request: (...call) => port.request(...call),
       cancel: (id) => port.cancel(id),
       tell: (place, operation, params) => this.#tell(place, operation, params),
       hold: () => port.hold(),

@@ -6,14 +6,17 @@ import type { AnyPatch } from '../patch.ts';
 export interface Expected {
   readonly answers: Readonly<Record<string, IsAnswer>> | undefined;
   readonly signals: Readonly<Record<string, Kind<unknown>>> | undefined;
+  readonly largest: number;
 }
 
-const NOTHING: Expected = { answers: undefined, signals: undefined };
+/** Names of some million files; what is larger comes in pieces. */
+const LARGEST = 2 ** 28;
+const NOTHING: Expected = { answers: undefined, signals: undefined, largest: LARGEST };
 const known = new Map<string, Expected>();
 
 export function expectAnswers(patches: readonly AnyPatch[]): void {
-  for (const { name, answers, signals } of patches)
-    known.set(name, { answers: answers as Expected['answers'], signals });
+  for (const { name, answers, signals, largest = LARGEST } of patches)
+    known.set(name, { answers: answers as Expected['answers'], signals, largest });
 }
 
 export function expectedOf(patch: string): Expected {

@@ -30,7 +30,13 @@ export class PatchTarget {
     args: readonly unknown[],
     done: (error: unknown, value?: unknown) => void,
   ): () => void {
-    const id = this.connection.request(this.#prefix + name, args, this.#checked(name, args, done));
+    const id = this.connection.request(
+      this.#prefix + name,
+      args,
+      this.#checked(name, args, done),
+      undefined,
+      this.#expected.largest,
+    );
     return () => this.connection.cancel(id);
   }
 
@@ -46,7 +52,7 @@ export class PatchTarget {
   callSync(name: string, ...args: unknown[]): unknown {
     let answer: unknown;
     try {
-      answer = this.connection.requestSync(this.#prefix + name, args);
+      answer = this.connection.requestSync(this.#prefix + name, args, this.#expected.largest);
     } catch (error) {
       throw isFailure(error) ? error : this.#refused(name, error);
     }

@@ -99,7 +99,7 @@ export function connectionOf<S>(
     methods: session.methods,
     // The token is nobody's business in a log.
     description: url.replace(/#.*$/, ''),
-    request: (method, args, done, timeout) => session.request(method, args, done, timeout),
+    request: (...call) => session.request(...call),
     cancel: (id) => session.cancel(id),
     requestSync: (method, args) => session.requestSync(method, args),
     notify: (method, args) => session.notify(method, args),

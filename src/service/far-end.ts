@@ -61,7 +61,7 @@ function objectsOf(session: FarSession): ObjectSession {
   const objects = new ObjectSession({
     methods,
     description: `client ${peer.hostname}:${peer.pid}`,
-    request: (method, args, done, timeout) => core.request(method, args, done, timeout),
+    request: (...call) => core.request(...call),
     cancel: (id) => core.cancel(id),
     notify: (method, args) => core.notify(method, args),
     // The agent's listener keeps its process alive, not what it asks of clients.

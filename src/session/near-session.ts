@@ -11,7 +11,6 @@ import type {
   ByteStream,
   Channel,
   ChannelState,
-  Done,
   PeerInfo,
   StreamHandler,
 } from '../connection/channel.ts';
@@ -293,18 +292,18 @@ export class NearSession implements Channel {
     if (this.#dialling === undefined) this.connect().catch(() => undefined);
   }
 
-  request(method: string, args: readonly unknown[], done: Done, timeout?: number): number {
+  request(...call: Parameters<Channel['request']>): number {
     this.#needMain();
-    return this.#core.request(method, args, done, timeout);
+    return this.#core.request(...call);
   }
 
   cancel(id: number): void {
     this.#core.cancel(id);
   }
 
-  requestSync(method: string, args: readonly unknown[]): unknown {
+  requestSync(method: string, args: readonly unknown[], most?: number): unknown {
     if (this.#reason !== undefined) throw closedNow(method, this.#reason);
-    return this.#sync.call(method, args);
+    return this.#sync.call(method, args, most);
   }
 
   notify(method: string, args: readonly unknown[]): void {

@@ -4,7 +4,7 @@
  */
 import { channel } from 'node:diagnostics_channel';
 import { runLocally } from '../base/context.ts';
-import type { ByteStream, Done, StreamHandler } from '../connection/channel.ts';
+import type { ByteStream, Channel, Done, StreamHandler } from '../connection/channel.ts';
 import { NearSession } from './near-session.ts';
 
 /** `elsewhere:call`: a call of ours has ended. */
@@ -49,9 +49,9 @@ const streams = channel('elsewhere:stream');
 const resumes = channel('elsewhere:resume');
 
 export class ObservedSession extends NearSession {
-  override request(method: string, args: readonly unknown[], done: Done, timeout?: number): number {
+  override request(...[method, args, done, ...limits]: Parameters<Channel['request']>): number {
     const told = calls.hasSubscribers ? this.#told(method, args, done) : done;
-    return super.request(method, args, told, timeout);
+    return super.request(method, args, told, ...limits);
   }
 
   #told(method: string, args: readonly unknown[], done: Done): Done {
@@ -84,11 +84,11 @@ export class ObservedSession extends NearSession {
     runLocally(() => calls.publish(message));
   }
 
-  override requestSync(method: string, args: readonly unknown[]): unknown {
-    if (!calls.hasSubscribers) return super.requestSync(method, args);
+  override requestSync(method: string, args: readonly unknown[], most?: number): unknown {
+    if (!calls.hasSubscribers) return super.requestSync(method, args, most);
     const began = performance.now();
     try {
-      const value = super.requestSync(method, args);
+      const value = super.requestSync(method, args, most);
       this.#ended(method, args, true, began, undefined, value);
       return value;
     } catch (error) {

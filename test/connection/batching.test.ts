@@ -174,6 +174,7 @@ function syncLane({ far }: Peers): { lane: Lane; errors: unknown[]; answers: unk
   const nothing = (): void => undefined;
   const lane = new Lane('sync', {
     frame: (_lane, frame) => answers.push(frame),
+    announced: nothing,
     data: nothing,
     credit: nothing,
     end: nothing,

@@ -18,6 +18,9 @@ export interface FuzzReport {
   readonly slowest: number;
 }
 
+/** What all attachments bring. */
+const ATTACHED: Buffer = Buffer.alloc(1 << 17);
+
 /** Milliseconds: what seems to take longer is looked at again. */
 const SLOW = 10;
 
@@ -207,12 +210,7 @@ function carryOut(frame: unknown[] | PendingFrame, methods: MethodTable): number
     frame instanceof PendingFrame
       ? attempt(() =>
           frame.complete(
-            new Map(
-              frame.attachments.map(({ id, length }) => [
-                id,
-                Buffer.alloc(Math.min(length, 1 << 20)),
-              ]),
-            ),
+            new Map(frame.attachments.map(({ id, length }) => [id, ATTACHED.subarray(0, length)])),
           ),
         )
       : frame;
