@@ -69,9 +69,25 @@ type IteratedIfIterable<T> = T extends Datum
     ? Iterated<I>
     : unknown;
 
-type Callable<T> = T extends (...args: infer A) => infer R
-  ? (...args: SentAll<A>) => Outcome<Awaited<R>>
-  : unknown;
+/** Its last six forms, where it has several; a function that has fewer gives one of them more than once. */
+type Callable<T> = T extends {
+  (...args: infer A1): infer R1;
+  (...args: infer A2): infer R2;
+  (...args: infer A3): infer R3;
+  (...args: infer A4): infer R4;
+  (...args: infer A5): infer R5;
+  (...args: infer A6): infer R6;
+}
+  ? Called<A1, R1> &
+      Called<A2, R2> &
+      Called<A3, R3> &
+      Called<A4, R4> &
+      Called<A5, R5> &
+      Called<A6, R6>
+  : T extends (...args: infer A) => infer R
+    ? Called<A, R>
+    : unknown;
+type Called<A extends unknown[], R> = (...args: SentAll<A>) => Outcome<Awaited<R>>;
 type Constructable<T> = T extends abstract new (
   ...args: infer A
 ) => infer R

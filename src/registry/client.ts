@@ -104,18 +104,56 @@ async function reach<S>(
   options: ConnectOptions & RegistryChoice,
 ): Promise<{ conn: Connection<S>; url: string }> {
   const name = decodeURIComponent(text.slice(SCHEME.length));
-  const failures: unknown[] = [];
-  for (const { url } of await discover(name, options)) {
-    try {
-      return { conn: await connect<S>(url, options), url };
-    } catch (error) {
-      failures.push(error);
-    }
+  const urls = (await discover(name, options)).map(({ url }) => url);
+  try {
+    return await firstThatAnswers<S>(urls, options);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    const { errors } = error as AggregateError;
+    const why = errors.length === 0 ? 'nobody has registered it' : 'no address of it answers';
+    throw new ElsewhereError('ERR_ELSEWHERE_CONNECT', `cannot connect to ${name}: ${why}`, {
+      cause: errors.length > 1 ? error : errors[0],
+    });
   }
-  const why = failures.length === 0 ? 'nobody has registered it' : 'no address of it answers';
-  throw new ElsewhereError('ERR_ELSEWHERE_CONNECT', `cannot connect to ${name}: ${why}`, {
-    cause: failures.length > 1 ? new AggregateError(failures) : failures[0],
-  });
+}
+
+/** Milliseconds after which the next address is tried too: one that is frozen holds up nobody. */
+const STAGGER = 500;
+
+/** Rejects with an AggregateError. */
+async function firstThatAnswers<S>(
+  urls: readonly string[],
+  options: ConnectOptions,
+): Promise<{ conn: Connection<S>; url: string }> {
+  const stops = urls.map(() => new AbortController());
+  let wake: () => void = () => undefined;
+  let isFound = false;
+  const attempts: Promise<{ conn: Connection<S>; url: string }>[] = [];
+  for (const [index, url] of urls.entries()) {
+    if (isFound) break;
+    const { signal } = stops[index] as AbortController;
+    const signals =
+      options.signal === undefined ? signal : AbortSignal.any([signal, options.signal]);
+    const attempt = connect<S>(url, { ...options, signal: signals }).then((conn) => {
+      if (isFound) return conn.close().then(() => Promise.reject(new Error('too late')));
+      isFound = true;
+      for (const [other, stop] of stops.entries()) if (other !== index) stop.abort();
+      return { conn, url };
+    });
+    attempt.then(
+      () => wake(),
+      () => wake(),
+    );
+    attempts.push(attempt);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, STAGGER);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+  return Promise.any(attempts);
 }
 
 export interface Registration {

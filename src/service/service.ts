@@ -55,8 +55,18 @@ export type Intercept = (
 /** An instance is shared by all peers; of a class or a function each peer gets a service of its own. */
 export type ServiceSource = object | (new () => Service) | (() => object);
 
-/** What of a service its clients see. */
-export type Exposed<S> = Omit<S, keyof Service>;
+/**
+ * What of a service its clients see: of a class that lists names `as const` those (`connect<typeof Calc>(url)`), else all
+ * but the hooks (`connect<Calc>(url)`); anything where nothing is known of it.
+ */
+export type Exposed<S> = unknown extends S
+  ? unknown
+  : S extends abstract new (
+        ...args: never[]
+      ) => infer I
+    ? Listed<I, S extends { readonly exposed: readonly (infer K)[] } ? K : string>
+    : Omit<S, keyof Service>;
+type Listed<I, K> = string extends K ? Omit<I, keyof Service> : Pick<I, Extract<K, keyof I>>;
 
 /** How a service deals with what is asked of it. */
 export interface ServingOptions {

@@ -20,6 +20,7 @@ import type { OpenSession } from './agent.ts';
 import type { AgentSession, Guest } from './far-session.ts';
 import type { Admission, LaneName } from './handshake.ts';
 import { LaneSecrets } from './lane-secrets.ts';
+import { selfInfo } from './self.ts';
 
 /** The pipe to the agent, in the process of a session. */
 export const ISOLATION_PIPE = 3;
@@ -166,9 +167,13 @@ class IsolatedSession implements AgentSession {
 function startProcess(): ChildProcess {
   const entry = entryFile('isolated.js');
   return runDetached(() =>
-    originals.childProcess.spawn(process.execPath, [...process.execArgv, entry.pathname], {
-      stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
-    }),
+    originals.childProcess.spawn(
+      process.execPath,
+      [...process.execArgv, entry.pathname, selfInfo().thread],
+      {
+        stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+      },
+    ),
   );
 }
 

@@ -21,7 +21,12 @@ export function selfInfo(): PeerInfo {
   };
 }
 
-const thread: string = randomBytes(12).toString('base64url');
+let thread: string = randomBytes(12).toString('base64url');
+
+/** Everything for this process goes through that thread: who blocks it waits for ever. */
+export function standBehind(other: string): void {
+  thread = other;
+}
 
 let known: string | undefined;
 

@@ -28,7 +28,7 @@ export class StartedAgent {
     const { stdin, stdout, stderr } = this.#child as Required<ChildProcess>;
     if (stdin === null || stdout === null) throw new Error('no pipes');
     stderr?.on('data', (text: Buffer) => {
-      this.#lastWords = (this.#lastWords + text.toString()).slice(-LAST_WORDS);
+      this.#lastWords = (this.#lastWords + text.toString().replaceAll('\r', '')).slice(-LAST_WORDS);
     });
     this.#mux = new Mux({ input: stdout, output: stdin, description: this.#url });
     if (source !== undefined) stdin.write(source);

@@ -68,4 +68,13 @@ test('16: JSON-RPC', async () => {
   assert.match(stdout, /^\{ jsonrpc: '2\.0', id: 1, result: 3 \}\n\[[\s\S]*result: 7[\s\S]*-32601/);
 });
 
+test('17: a value replaced in a scope', async () => {
+  const { stdout, stderr, code } = await example('17-replace-a-property', agent.url);
+  assert.equal(code, 0, stderr);
+  assert.equal(
+    stdout,
+    "inside, as the far side says it: true\ninside, it is another module: true\noutside again: true\ndelivered, changed there, obtained: Map(1) { 'books' => 4 }\n",
+  );
+});
+
 test.run();
