@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -182,6 +182,18 @@ test('Ctrl-C ends it while it connects, and leaves the terminal as it was', asyn
   terminal.type('1\u0003');
   while (terminal.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 5));
   assert.equal(terminal.exitCode, 130);
+});
+
+test('cp shows how far it is, where somebody watches', () => {
+  const file = join(home, 'five.bin');
+  writeFileSync(file, Buffer.alloc(5_000_000, 'x'));
+  const command = `${process.execPath} ${cliFile} cp --on '${agent.url}' ${file} :five.bin`;
+  const { stdout, status } = spawnSync('script', ['-qfec', command, '/dev/null'], {
+    env: { ...process.env, TERM: 'xterm', SHELL: '/bin/sh' },
+  });
+  assert.equal(status, 0);
+  assert.match(stdout.toString(), /\r\[#{24}\] 100 % {2}5\.0 of 5\.0 MB/);
+  assert.equal(statSync(join(agent.folder, 'five.bin')).size, 5_000_000);
 });
 
 test.run();
