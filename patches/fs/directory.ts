@@ -6,7 +6,7 @@ import type { Request } from './binding.ts';
 import { blocking, withCallback } from './dispatch.ts';
 import { isLoading } from './loader.ts';
 import { planned } from './path-operations.ts';
-import { givenPath, type RemotePath, remotePath } from './paths.ts';
+import { givenPath, placeHere, type RemotePath, remotePath } from './paths.ts';
 import {
   blockingForm,
   callbackForm,
@@ -34,7 +34,8 @@ export function replaceDirectories(context: FsContext): void {
 
 /** Node's blocking form has no path in its error, the others have. */
 function opendirTask(context: FsContext, showPath: boolean): TaskOf {
-  return ([first, options]) => {
+  return (args) => {
+    const [first, options] = args;
     const given = givenPath(first);
     if (given === undefined || encodingOf(options) === undefined || isLoading()) return undefined;
     const shown = showPath
@@ -42,7 +43,10 @@ function opendirTask(context: FsContext, showPath: boolean): TaskOf {
       : { syscall: 'opendir' };
     return planned(context, shown, () => {
       const path = remotePath(context, given, 'opendir');
-      if (path === undefined) return undefined;
+      if (path === undefined) {
+        placeHere(context, args, 0);
+        return undefined;
+      }
       return {
         target: path.target,
         shown,

@@ -49,8 +49,10 @@ export function callbackForm(
     function (this: unknown, ...args: unknown[]): unknown {
       const callback = args.at(-1);
       const asked = context.target() !== undefined && typeof callback === 'function';
-      const task = asked ? taskOf(args.slice(0, -1)) : undefined;
-      if (task === undefined) return original.apply(this, args);
+      const given = args.slice(0, -1);
+      const task = asked ? taskOf(given) : undefined;
+      // What stays here may have got another path.
+      if (task === undefined) return original.apply(this, asked ? [...given, callback] : args);
       withCallback(task, (error, value) => {
         if (error !== undefined) (callback as PublicFunction)(error);
         else if (value === undefined) (callback as PublicFunction)(null);

@@ -265,6 +265,16 @@ test('relative paths that stay here start in the scope’s directory too, not in
       fs.copyFileSync(Buffer.from('came'), 'here/back');
       assert.equal(fs.readFileSync('here/link/renamed', 'utf8'), 'a');
       assert.deepEqual(fs.readdirSync('here').sort(), ['back', 'deep', 'link', 'promise']);
+      const opened = [
+        fs.opendirSync('here'),
+        await promisify(fs.opendir)('here'),
+        await fs.promises.opendir('here', {}),
+      ];
+      for (const directory of opened) {
+        const names: string[] = [];
+        for await (const { name } of directory) names.push(name);
+        assert.deepEqual(names.sort(), ['back', 'deep', 'link', 'promise']);
+      }
     });
     assert.deepEqual(fs.readdirSync(folder).sort(), ['came', 'here']);
     assert.deepEqual(
