@@ -159,11 +159,18 @@ test('an entry that is not renewed is forgotten; a dead address is passed over',
 test('serve --register; an agent that freezes is gone within its lease, and back when it goes on', async () => {
   const args = ['--register', 'BOXES', '--registry', registry.url];
   const agents = await Promise.all([startAgent({ args }), startAgent({ args })]);
-  const [frozen, other] = agents as [TestAgent, TestAgent];
   while ((await urlsOf('BOXES')).length < 2);
+  // The one that is tried first.
+  const [first] = await urlsOf('BOXES');
+  agents.sort((one) => (one.url === first ? -1 : 1));
+  const [frozen, other] = agents as [TestAgent, TestAgent];
   const { added, removed } = follow('BOXES', frozen.url);
   await added;
   frozen.process.kill('SIGSTOP');
+  // Within its lease it is still listed, and holds up nobody.
+  const early = await connect('elsewhere:BOXES', { registry: registry.url });
+  assert.equal(early.peer.pid, other.process.pid);
+  await early.close();
   await removed;
   const conn = await connect('elsewhere:BOXES', { registry: registry.url });
   assert.equal(conn.peer.pid, other.process.pid);
