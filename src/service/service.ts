@@ -57,15 +57,13 @@ export type ServiceSource = object | (new () => Service) | (() => object);
 
 /**
  * What of a service its clients see: of a class that lists names `as const` those (`connect<typeof Calc>(url)`), else all
- * but the hooks (`connect<Calc>(url)`); anything where nothing is known of it.
+ * but the hooks (`connect<Calc>(url)`).
  */
-export type Exposed<S> = unknown extends S
-  ? unknown
-  : S extends abstract new (
-        ...args: never[]
-      ) => infer I
-    ? Listed<I, S extends { readonly exposed: readonly (infer K)[] } ? K : string>
-    : Omit<S, keyof Service>;
+export type Exposed<S> = S extends abstract new (
+  ...args: never[]
+) => infer I
+  ? Listed<I, S extends { readonly exposed: readonly (infer K)[] } ? K : string>
+  : Omit<S, keyof Service>;
 type Listed<I, K> = string extends K ? Omit<I, keyof Service> : Pick<I, Extract<K, keyof I>>;
 
 /** How a service deals with what is asked of it. */

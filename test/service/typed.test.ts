@@ -5,6 +5,8 @@ import {
   type Connection,
   connect,
   connectPair,
+  deliver,
+  obtain,
   Service,
   serve,
   withRemote,
@@ -48,9 +50,11 @@ test('the class as a type: what is listed, with its forms; an instance’s type:
   await other.far.close();
 });
 
-test('without a type anything may be asked for', async () => {
-  const { near, far } = await connectPair({ service: Calc });
-  assert.equal(await near.root['add']?.(1, 2), 3);
+test('helpers take connections of any service', async () => {
+  const { near, far } = await connectPair<typeof Calc>({ service: Calc });
+  const list = await deliver(near, [1, 2]);
+  await list.push(3);
+  assert.deepEqual(await obtain(list), [1, 2, 3]);
   await near.close();
   await far.close();
 });
