@@ -20,6 +20,10 @@ test.before(() => {
     writeFileSync(join(sides.agents[side].folder, 'name.txt'), side);
 });
 
+/** Jobs of Node 26 are refused where what they meet may be elsewhere. */
+const refused = ({ code }: NodeJS.ErrnoException): boolean =>
+  code === 'EACCES' || code === 'ERR_ELSEWHERE_UNSUPPORTED';
+
 /** Files of B's folder are B's, those of this folder are local, secrets nobody's, all else the scope's own. */
 const asked: ScopeOperation[] = [];
 const policy: ScopePolicy = (operation) => {
@@ -74,8 +78,8 @@ test('two machines are two file systems; trees are walked entry by entry', async
     fs.writeFileSync('tree/y', 'y');
   });
   await within(async () => {
-    await assert.rejects(readdir('tree', { recursive: true }), { code: 'EACCES' });
-    await assert.rejects(cp('tree', 'copy', { recursive: true }), { code: 'EACCES' });
+    await assert.rejects(readdir('tree', { recursive: true }), refused);
+    await assert.rejects(cp('tree', 'copy', { recursive: true }), refused);
     await cp('tree/y', join(folder, 'y'));
   });
   assert.equal(readFileSync(join(folder, 'y'), 'utf8'), 'y');
