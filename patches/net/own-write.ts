@@ -90,8 +90,9 @@ export class OwnWrite {
 
 /** What one of the methods was told to write. */
 export function bytesOf(method: string, data: unknown, allBuffers: unknown): Uint8Array[] {
-  if (typeof data === 'string') return [Buffer.from(data, WRITES[method])];
-  if (method !== 'writev') return [data as Uint8Array];
+  const encoding = WRITES[method];
+  if (encoding !== undefined) return [Buffer.from(data as string, encoding)];
+  if (method !== 'writev') return [checkedBuffer(data)];
   const chunks = data as (Uint8Array | string)[];
   if (allBuffers === true) return chunks as Uint8Array[];
   const buffers: Uint8Array[] = [];
@@ -102,6 +103,13 @@ export function bytesOf(method: string, data: unknown, allBuffers: unknown): Uin
     buffers.push(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk);
   }
   return buffers;
+}
+
+/** The program's encoding was `buffer`, and what it wrote is text. In the words of Node's StreamBase::WriteBuffer. */
+function checkedBuffer(data: unknown): Uint8Array {
+  if (ArrayBuffer.isView(data)) return data as Uint8Array;
+  const error = new TypeError('Second argument must be a buffer');
+  throw Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' });
 }
 
 export function lengthOf(buffers: readonly Uint8Array[]): number {

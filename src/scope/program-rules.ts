@@ -8,7 +8,7 @@ import type { PathOptions } from './path-rules.ts';
 export function programRules(
   given: PathOptions,
   own: string,
-  main: string | undefined = process.argv[1],
+  main: string | undefined = mainFile(),
 ): PathOptions {
   const program = main === undefined ? [] : [packageRoot(main)];
   // The prefix of a system-wide Node is /usr: then only what Node itself reads there.
@@ -16,6 +16,12 @@ export function programRules(
   const node = prefix === '/usr' || prefix === '/' ? [process.execPath] : [prefix];
   const fixed = ['/proc', '/dev', '/sys', ...moduleFolders(main)];
   return { ...given, local: [...program, ...node, own, ...fixed, ...(given.local ?? [])] };
+}
+
+/** Node has made its path absolute; `-` stands for a program that comes by standard input. */
+function mainFile(): string | undefined {
+  const main = process.argv[1];
+  return main === '-' ? undefined : main;
 }
 
 /**

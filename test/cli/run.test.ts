@@ -133,6 +133,18 @@ test('children that are node programs follow', async () => {
   assert.equal(ended.stdout, 'data of the far side\n'.repeat(2), ended.stderr);
 });
 
+test('a program that comes by standard input', async () => {
+  const source = 'console.log(require("fs").readFileSync("data.txt", "utf8"), process.argv.length)';
+  for (const args of [[], ['-'], ['-', 'given']]) {
+    const ended = await elsewhere(['run', '--on', agent.url, '--', process.execPath, ...args], {
+      cwd: app,
+      input: source,
+    });
+    const expected = `data of the far side ${args.length + 1}\n`;
+    assert.deepEqual([ended.stdout, ended.code], [expected, 0], ended.stderr);
+  }
+});
+
 test('an uncaught error and a signal end it as they end any program', async () => {
   const thrown = await program('throws.cjs', 'throw new Error("mine")');
   assert.equal(thrown.code, 1);

@@ -100,6 +100,7 @@ const HONEST: Readonly<Record<string, readonly (readonly [args: unknown[], answe
   'process.known': [[[], true]],
   'process.clocks': [[[], { hrtime: 1n, uptime: 1.5 }]],
   'process.kill': [[[], nothing]],
+  'process.change': [[[], false]],
   'stdio.info': [[[], [terminal, terminal, terminal]]],
   'stdio.raw': [[[], nothing]],
   'stdio.finish': [[[], nothing]],

@@ -50,6 +50,21 @@ const blocked: Record<string, (port: number) => WithBlockList> = {
   }),
 };
 
+scenario('text is no buffer, as its encoding said', async ({ server, socket }) => {
+  const port = await server((peer) => peer.end('reached'));
+  const client = socket();
+  client.connect(port, '127.0.0.1');
+  await once(client, 'connect');
+  const broken = 'buffer' as BufferEncoding;
+  assert.throws(() => client.write('broken', broken), {
+    name: 'TypeError',
+    code: 'ERR_INVALID_ARG_TYPE',
+    message: 'Second argument must be a buffer',
+  });
+  client.destroy();
+  await closed(client);
+});
+
 for (const [what, options] of Object.entries(blocked))
   scenario(`blocks ${what}`, async ({ server, socket }) => {
     const port = await server((peer) => peer.end('reached'));
