@@ -5,6 +5,7 @@ import { runDetached } from '../base/context.ts';
 import { ElsewhereError, isElsewhereError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { checkToken, newToken, PRIVATE_LINK_TOKEN, tlsKey } from '../security/auth.ts';
+import { Guesses } from '../security/guesses.ts';
 import { mayUpgrade } from '../security/origin.ts';
 import type { Policy } from '../security/policy.ts';
 import { formatUrl, isLoopback, parseEndpoint } from '../transport/endpoint.ts';
@@ -84,6 +85,7 @@ export class Agent {
   readonly events: EventEmitter = new EventEmitter();
   readonly token: string;
   readonly #keyring: Keyring;
+  readonly #guesses = new Guesses();
   readonly #verify: AuthOptions['verify'];
   readonly #maxConnections: number;
   readonly #once: boolean;
@@ -132,7 +134,8 @@ export class Agent {
   /** Each POST is a login of its own. */
   #postGate(answer: NonNullable<AgentOptions['post']>): PostGate {
     return async ({ authorization, remote, certificate }) => {
-      const known = this.#closing ? undefined : this.#keyring.authorized(authorization);
+      const guesses = this.#guesses.from(remote);
+      const known = this.#closing ? undefined : this.#keyring.authorized(authorization, guesses);
       if (known === undefined) {
         await new Promise((resolve) => setTimeout(resolve, REFUSAL_DELAY));
         return undefined;
@@ -197,6 +200,7 @@ export class Agent {
     this.#unauthenticated++;
     const handshake = serverHandshake({
       keyring: this.#keyring,
+      guesses: this.#guesses.from(remote),
       epoch: this.#epoch,
       secrets: (session, lane) =>
         this.#sessions.get(session)?.secrets(lane) ?? this.#endings.of(session),

@@ -6,9 +6,9 @@ import { ElsewhereError } from '../base/errors.ts';
 import type { PeerInfo } from '../connection/channel.ts';
 import type { HandshakePacket, HandshakeStep } from '../connection/handshake-steps.ts';
 import { newNonce, nextSecret, proof, resumeKey, sameProof } from '../security/auth.ts';
+import type { GuessesFrom } from '../security/guesses.ts';
 import type { UserLogin } from '../security/users.ts';
 import { Kind, PROTOCOL_NAME, PROTOCOL_VERSION } from '../wire/message.ts';
-
 import type { Credentials, Keyring, Principal } from './keyring.ts';
 
 export type LaneName = 'main' | 'sync';
@@ -111,6 +111,7 @@ function baseKey(key: Buffer | UserLogin, challenge: Fields): Buffer {
 
 export interface ServerHandshakeOptions {
   readonly keyring: Keyring;
+  readonly guesses: GuessesFrom;
   readonly epoch: string;
   /** The secrets that may prove a resumption of that lane; why not, when there is no such session. */
   secrets(session: string, lane: LaneName): readonly Buffer[] | string;
@@ -175,6 +176,10 @@ export function* serverHandshake(
   const clientNonce = text(hello, 'nonce');
   const user = hello['user'] === undefined ? undefined : text(hello, 'user');
   const input = { clientNonce, serverNonce, session, lane };
+  // Who comes back to a session knows its secret: that is no guess.
+  const guesses = hello['resume'] === true ? undefined : options.guesses;
+  // Also the right password is refused: else who guesses would be told.
+  if (user !== undefined && guesses?.mayTry(user) === false) throw tooManyGuesses();
   const answer = read(yield 'receive', Kind.HELLO, 'client');
   const received = count(answer, 'received');
   const said = text(answer, 'proof');
@@ -182,7 +187,10 @@ export function* serverHandshake(
   const found = keys.find(({ key }) =>
     sameProof(said, proof(key, 'client', { ...input, received })),
   );
-  if (found === undefined) throw wrong(user);
+  if (found === undefined) {
+    if (user !== undefined) guesses?.wrong(user);
+    throw wrong(user);
+  }
   return {
     session,
     lane,
@@ -196,6 +204,13 @@ export function* serverHandshake(
     key: found.key,
     nonces: { clientNonce, serverNonce },
   };
+}
+
+function tooManyGuesses(): ElsewhereError {
+  return new ElsewhereError(
+    'ERR_ELSEWHERE_LIMIT',
+    'too many wrong passwords for this name from this address: try again in a minute',
+  );
 }
 
 function wrong(user: string | undefined): ElsewhereError {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { runLocally } from '../base/context.ts';
 import type { PeerInfo } from '../connection/channel.ts';
 import { checkToken, sameProof, tokenKey } from '../security/auth.ts';
+import type { GuessesFrom } from '../security/guesses.ts';
 import {
   emptyList,
   keyOfUser,
@@ -75,7 +76,7 @@ export class Keyring {
   }
 
   /** Who an `Authorization` header says and proves to be: Bearer TOKEN, or Basic with a user's password. */
-  authorized(header: string | undefined): Credentials | undefined {
+  authorized(header: string | undefined, guesses: GuessesFrom): Credentials | undefined {
     const [, scheme = '', value = ''] = /^(Bearer|Basic) +([\w+/=~.-]+)$/i.exec(header ?? '') ?? [];
     if (scheme === '') return undefined;
     const text = scheme.toLowerCase() === 'basic' ? Buffer.from(value, 'base64').toString() : value;
@@ -84,7 +85,10 @@ export class Keyring {
     const { salt } = this;
     if (at < 1 || salt === undefined) return undefined;
     const user = text.slice(0, at);
-    return this.#who(user, passwordKey(text.slice(at + 1), user, salt));
+    if (!guesses.mayTry(user)) return undefined;
+    const found = this.#who(user, passwordKey(text.slice(at + 1), user, salt));
+    if (found === undefined) guesses.wrong(user);
+    return found;
   }
 
   #who(user: string | undefined, key: Buffer): Credentials | undefined {

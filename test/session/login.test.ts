@@ -100,6 +100,37 @@ test('users by name and password, over each kind of link, blocking ones too', as
   }
 });
 
+test('who guesses a password has ten tries in a minute; others are let in', async () => {
+  await using server = await serve({
+    listen: 'ws://127.0.0.1:0',
+    service: Who,
+    jsonRpc: true,
+    auth: { users: { ada: 'swordfish', bob: 'password1' } },
+  });
+  const guess = () => ask(server.url, { user: 'ada', token: 'password1' });
+  await Promise.all(
+    Array.from({ length: 10 }, () => assert.rejects(guess(), /wrong name or password/)),
+  );
+  const tooMany = { code: 'ERR_ELSEWHERE_LIMIT', message: /too many wrong passwords/ };
+  await assert.rejects(guess(), tooMany);
+  await assert.rejects(ask(server.url, { user: 'ada', token: 'swordfish' }), tooMany);
+  assert.equal(await post(server.url, 'ada:swordfish'), 401);
+  assert.equal(await post(server.url, 'bob:password1'), 200);
+  await (await connect(named(server.url, 'bob', 'password1'))).close();
+});
+
+async function post(url: string, login: string): Promise<number> {
+  const { status } = await fetch(new URL('/', url.replace('ws:', 'http:').replace(/#.*/, '')), {
+    method: 'POST',
+    headers: {
+      authorization: `Basic ${Buffer.from(login).toString('base64')}`,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ami' }),
+  });
+  return status;
+}
+
 test('a list made by the command, read again at each login', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'elsewhere-users-'));
   const file = join(folder, 'users');
