@@ -1,10 +1,9 @@
 /** Asks a registry, and keeps entries in one. */
 import { ElsewhereError } from '../base/errors.ts';
 import { originals } from '../base/originals.ts';
-import { type ConnectOptions, connect } from '../service/connect.ts';
+import { type ConnectOptions, connect, type Target } from '../service/connect.ts';
 import type { Connection } from '../service/connection.ts';
 import type { Server } from '../service/serve.ts';
-import { isLinkPort, type LinkPort } from '../transport/port.ts';
 import { type Directory, openDirectory } from './directory.ts';
 import type { Endpoint, RegistryEvent } from './registry.ts';
 
@@ -77,13 +76,14 @@ const SCHEME = 'elsewhere:';
 /**
  * Connects to an agent: ws://host:port/#TOKEN, tcp://host:port#TOKEN, wss: and tls: likewise, or unix:/path#TOKEN.
  * exec:COMMAND and ssh://user@host start one, which ends with the connection; a Worker or a MessagePort leads to an agent
- * in another thread that listens on its own end; elsewhere:NAME is the newest address of that service that answers. Rejects with ERR_ELSEWHERE_CONNECT, _AUTH, _VERSION, _TIMEOUT or _ARGUMENT.
+ * in another thread that listens on its own end, a Duplex of yours, or `{ input, output }`, to one that listens on its
+ * other end; elsewhere:NAME is the newest address of that service that answers. Rejects with ERR_ELSEWHERE_CONNECT, _AUTH, _VERSION, _TIMEOUT or _ARGUMENT.
  */
 export async function connectByName<S = unknown>(
-  target: string | URL | LinkPort,
+  target: Target,
   options: ConnectOptions & RegistryChoice = {},
 ): Promise<Connection<S>> {
-  const text = isLinkPort(target) ? '' : String(target);
+  const text = typeof target === 'string' || target instanceof URL ? String(target) : '';
   if (!text.startsWith(SCHEME)) return connect<S>(target, options);
   return (await reach<S>(text, options)).conn;
 }

@@ -1,4 +1,5 @@
 /** Dials an agent. */
+import type { Duplex } from 'node:stream';
 import { runLocally } from '../base/context.ts';
 import { ElsewhereError } from '../base/errors.ts';
 import { BlockingDialler } from '../connection/blocking-open.ts';
@@ -13,6 +14,7 @@ import { ownThread, refuseOwnThread } from '../session/self.ts';
 import { isStarted, parseEndpoint } from '../transport/endpoint.ts';
 import { isOwnRelay } from '../transport/introduction.ts';
 import { openTransport } from '../transport/open.ts';
+import { PipeLinks, type PipePair, pipePair } from '../transport/pipe.ts';
 import { isLinkPort, type LinkPort, openPort } from '../transport/port.ts';
 import { fingerprint, isSecure } from '../transport/tls.ts';
 import {
@@ -62,19 +64,30 @@ export interface ConnectOptions {
 
 /**
  * Connects to an agent. exec:COMMAND and ssh://user@host start one, which ends with the connection; a Worker or a
- * MessagePort leads to an agent in another thread that listens on its own end. Else a URL with an address:
+ * MessagePort leads to an agent in another thread that listens on its own end; a Duplex of yours, or `{ input, output }`,
+ * to an agent that listens on its other end (without blocking calls, which would hold the very
+ * thread that moves the streams). Else a URL with an address:
  * ws://host:port/#TOKEN, tcp://host:port#TOKEN, wss: and tls: likewise, or unix:/path#TOKEN.
  * Rejects with ERR_ELSEWHERE_CONNECT, _AUTH, _VERSION, _TIMEOUT or _ARGUMENT.
  */
 export async function connect<S = unknown>(
-  target: string | URL | LinkPort,
+  target: Target,
   options: ConnectOptions = {},
 ): Promise<Connection<S>> {
-  const port = isLinkPort(target);
-  const session = port ? portSession(target, options) : newSession(String(target), options);
-  const connection = connectionOf<S>(session, port ? 'a port' : String(target), options);
+  const [session, description] = sessionTo(target, options);
+  const connection = connectionOf<S>(session, description, options);
   await session.connect(options.signal);
   return connection.ref();
+}
+
+/** Where an agent is. */
+export type Target = string | URL | LinkPort | PipePair | Duplex;
+
+function sessionTo(target: Target, options: ConnectOptions): [ObservedSession, string] {
+  const pair = pipePair(target);
+  if (pair !== undefined) return [pipeSession(pair, options), 'a pair of streams'];
+  if (isLinkPort(target)) return [portSession(target, options), 'a port'];
+  return [newSession(String(target), options), String(target)];
 }
 
 /** The same without waiting for the event loop: blocks until the agent has answered. Does not keep the process alive. */
@@ -138,18 +151,44 @@ function portSession(port: LinkPort, options: ConnectOptions): ObservedSession {
   return privateSession(() => port, options);
 }
 
+function pipeSession(pair: PipePair, options: ConnectOptions): ObservedSession {
+  let links: PipeLinks | undefined;
+  const open = (): Transport => {
+    links ??= new PipeLinks(pair);
+    return links.open();
+  };
+  const session = new ObservedSession({
+    ...privateOptions(options),
+    dial: async () => runLocally(open),
+    dialBlocking: () => {
+      throw new ElsewhereError(
+        'ERR_ELSEWHERE_SYNC_DEADLOCK',
+        'the streams to the agent are moved by this thread, which a blocking call would hold: use the asynchronous form, or connect by an address or exec:',
+      );
+    },
+  });
+  session.onClosed(() => links?.close());
+  return session;
+}
+
 /** What carries its links cannot be dialled again, so that its loss is the connection's. */
-function privateSession(port: () => LinkPort, options: ConnectOptions): ObservedSession {
-  const timeout = options.timeout ?? DEFAULT_TIMEOUT;
-  return new ObservedSession({
+function privateOptions(options: ConnectOptions) {
+  return {
     key: tokenKey(options.token ?? PRIVATE_LINK_TOKEN),
-    timeout,
+    timeout: options.timeout ?? DEFAULT_TIMEOUT,
     heartbeat: options.heartbeat ?? DEFAULT_HEARTBEAT,
     grace: 0,
+  };
+}
+
+function privateSession(port: () => LinkPort, options: ConnectOptions): ObservedSession {
+  const common = privateOptions(options);
+  return new ObservedSession({
+    ...common,
     dial: async () => runLocally(() => openPort(port())),
     dialBlocking: (_main, peer) => {
       refuseOwnThread(peer);
-      return runLocally(() => openPortLink(port(), timeout));
+      return runLocally(() => openPortLink(port(), common.timeout));
     },
   });
 }

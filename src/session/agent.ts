@@ -1,6 +1,7 @@
 /** The serving side: lets authenticated links in and gathers them into sessions. */
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
+import type { Duplex } from 'node:stream';
 import { runDetached } from '../base/context.ts';
 import { ElsewhereError, isElsewhereError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
@@ -11,7 +12,7 @@ import type { Policy } from '../security/policy.ts';
 import { formatUrl, isLoopback, parseEndpoint } from '../transport/endpoint.ts';
 import type { PostGate } from '../transport/http-post.ts';
 import { listen } from '../transport/listen.ts';
-import { isPipePair, listenPipe, type PipePair } from '../transport/pipe.ts';
+import { listenPipe, type PipePair, pipePair } from '../transport/pipe.ts';
 import { isLinkPort, type LinkPort, listenPort } from '../transport/port.ts';
 import { isSecure, type TlsServerOptions } from '../transport/tls.ts';
 import {
@@ -34,7 +35,7 @@ export interface AgentOptions {
    * Where to listen: ws://host:port, tcp://host:port, wss: and tls: likewise, or unix:/path. Default: ws on loopback,
    * a free port. Or a worker's port (`parentPort`), or a pair of pipes: whoever holds their other end is let in without a token.
    */
-  readonly listen?: string | LinkPort | PipePair;
+  readonly listen?: string | LinkPort | PipePair | Duplex;
   /**
    * In place of `listen`: dials a relay and takes `name` there, by which clients reach it; again whenever the relay is lost.
    * `url` is what `elsewhere relay` printed; `tls` for relays: URLs.
@@ -169,14 +170,15 @@ export class Agent {
     );
   }
 
-  #listenPrivately(where: LinkPort | PipePair): void {
+  #listenPrivately(where: LinkPort | PipePair | Duplex): void {
     const accept = (name: string) => (transport: Transport) => this.accept(transport, name);
-    if (isPipePair(where)) this.#listener = listenPipe(where, accept('stdio'));
+    const pair = pipePair(where);
+    if (pair !== undefined) this.#listener = listenPipe(pair, accept('stdio'));
     else if (isLinkPort(where)) this.#listener = listenPort(where, accept('a port'));
     else
       throw new ElsewhereError(
         'ERR_ELSEWHERE_ARGUMENT',
-        'listen needs a URL, a port of a worker, or { input, output }',
+        'listen needs a URL, a port of a worker, a Duplex, or { input, output }',
       );
   }
 
