@@ -1,6 +1,7 @@
 /** What `connect` gives: the public face of a session. */
 import { EventEmitter } from 'node:events';
 import { performance } from 'node:perf_hooks';
+import { type InspectOptions, inspect } from 'node:util';
 import type { Channel, ChannelState, PeerInfo } from '../connection/channel.ts';
 import { blocking } from '../objects/blocking.ts';
 import { ask, checkedLimits, type Limits } from '../objects/limits.ts';
@@ -278,3 +279,12 @@ export class Connection<S = unknown> {
     await this.close();
   }
 }
+
+// What `console.log(conn)` shows.
+Object.defineProperty(Connection.prototype, inspect.custom, {
+  value(this: Connection, _depth: number, options: InspectOptions): string {
+    const { id, state } = this;
+    const known = state === 'connecting' ? {} : { host: this.peer.hostname, pid: this.peer.pid };
+    return `Connection ${inspect({ id, state, ...known }, options)}`;
+  },
+});

@@ -4,6 +4,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
+import { inspect } from 'node:util';
 import { connectPair, withRemote } from '../../src/index.ts';
 import type {
   CallMessage,
@@ -24,6 +25,19 @@ async function heard<T>(name: string, work: () => Promise<unknown>): Promise<T[]
   unsubscribe(name, listen);
   return messages;
 }
+
+test('console.log shows which connection it is, and asks nobody', async () => {
+  const { near } = await connectPair();
+  const { packetsSent } = near.stats();
+  const shown = inspect(near);
+  assert.match(shown, /^Connection \{/);
+  for (const fact of [near.id, "'up'", near.peer.hostname, String(process.pid)])
+    assert.ok(shown.includes(fact), shown);
+  assert.ok(shown.length < 200);
+  assert.equal(near.stats().packetsSent, packetsSent);
+  await near.close();
+  assert.match(inspect(near), /closed/);
+});
 
 test('each call is told when it has ended: what was asked, what came of it, how long it took', async () => {
   const { near } = await connectPair();
