@@ -1,6 +1,6 @@
 /** How long a call may take, and who may stop it. Both sides keep to it: what is given up here is told to stop there. */
 import { ElsewhereError } from '../base/errors.ts';
-import type { Done } from '../connection/channel.ts';
+import type { Channel, Done } from '../connection/channel.ts';
 
 export interface Limits {
   /** Its abort rejects the call with its reason, and aborts the signal that the work on the far side sees. */
@@ -12,15 +12,7 @@ export interface Limits {
 }
 
 /** What a call is made with. */
-export interface Asking {
-  request(
-    method: string,
-    args: readonly unknown[],
-    done: Done,
-    timeout?: number,
-    most?: number,
-  ): number;
-  cancel(id: number): void;
+export interface Asking extends Pick<Channel, 'request' | 'cancel'> {
   hold(): void;
   release(): void;
 }
