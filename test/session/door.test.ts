@@ -1,7 +1,7 @@
 /** Who stands before the agent: what was overheard is worth nothing, and local users do not reach its socket. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
 import { type AddressInfo, createServer, connect as dial } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,7 +48,7 @@ test('a unix socket is its owner’s, and takes the place of nothing else', asyn
     message: /something else at that path/,
   });
   assert.equal(existsSync(join(folder, 'target')), false);
-  rmSync(path);
+  unlinkSync(path);
   await using server = await serve({ listen: `unix:${path}` });
   assert.ok(server.url.includes(path));
   assert.equal(statSync(path).mode & 0o777, 0o600);
