@@ -5,7 +5,7 @@
 import { ElsewhereError } from '../base/errors.ts';
 import { Op } from '../wire/message.ts';
 import { answer, OutgoingCalls } from './calls.ts';
-import type { ByteStream, Done, StreamHandler } from './channel.ts';
+import type { ByteStream, Channel, StreamHandler } from './channel.ts';
 import { currentEpisode } from './episode.ts';
 import { asArgs, BARRIER, IncomingCalls, notExecuted } from './incoming-calls.ts';
 import { Lane } from './lane.ts';
@@ -69,13 +69,7 @@ export class Peer implements LaneOwner {
 
   // Ours.
 
-  request(
-    method: string,
-    args: readonly unknown[],
-    done: Done,
-    timeout?: number,
-    most?: number,
-  ): number {
+  request(...[method, args, done, timeout, most]: Parameters<Channel['request']>): number {
     const obstacle = this.#lost ?? this.#unwanted;
     if (obstacle !== undefined) {
       const error = closedError(method, obstacle);

@@ -44,7 +44,6 @@ function replacedOf(object: object, key: PropertyKey): Replaced {
 
 function define(object: object, key: PropertyKey, { values, before }: Replaced): void {
   const inherited = (): unknown => Reflect.get(Object.getPrototypeOf(object) ?? {}, key, object);
-  let outside = before?.value as unknown;
   const isData = before !== undefined && before.get === undefined && before.set === undefined;
   const isDefined = Reflect.defineProperty(object, key, {
     configurable: true,
@@ -52,13 +51,13 @@ function define(object: object, key: PropertyKey, { values, before }: Replaced):
     get(this: unknown) {
       const scope = holderOf(values);
       if (scope !== undefined) return values.get(scope);
-      if (isData) return outside;
+      if (isData) return before.value;
       return before === undefined ? inherited() : before.get?.call(this);
     },
     set(this: unknown, value: unknown) {
       const scope = holderOf(values);
       if (scope !== undefined) values.set(scope, value);
-      else if (isData) before.value = outside = value;
+      else if (isData) before.value = value;
       else before?.set?.call(this, value);
     },
   });

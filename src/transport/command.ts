@@ -16,7 +16,6 @@ export class StartedAgent {
   readonly #child: ChildProcess;
   readonly #mux: Mux;
   #lastWords = '';
-  #failure: Error | undefined;
 
   constructor(endpoint: CommandEndpoint | SshEndpoint, agentFile: URL) {
     this.#url = formatUrl(endpoint, undefined);
@@ -39,23 +38,21 @@ export class StartedAgent {
   }
 
   open(): Transport {
-    const transport = this.#mux.open();
-    if (this.#failure !== undefined) transport.destroy(this.#failure);
-    return transport;
+    return this.#mux.open();
   }
 
   #end(what: string): void {
     const { preamble } = this.#mux;
     const last = lastLine(this.#lastWords) ?? lastLine(preamble ?? '');
     const why = last === undefined ? what : `${what}: ${last}`;
-    this.#failure ??=
+    const failure =
       preamble === undefined
         ? new ElsewhereError('ERR_ELSEWHERE_CONNECTION_LOST', `${this.#url}: ${why}`)
         : new ElsewhereError(
             'ERR_ELSEWHERE_CONNECT',
             `no agent was started by ${this.#url}: ${why}`,
           );
-    this.#mux.end(this.#failure);
+    this.#mux.end(failure);
   }
 
   /** The child ends with its input; one that does not is ended. */

@@ -34,6 +34,8 @@ export class Mux {
   #next = 0;
   #rest: Buffer = Buffer.alloc(0);
   #over = false;
+  /** Why it is. */
+  #reason: Error | undefined;
 
   constructor(options: MuxOptions) {
     this.#options = options;
@@ -46,11 +48,13 @@ export class Mux {
     output.on('error', () => undefined);
   }
 
-  /** Opens a link; packets wait in the pipe until the other side is there. */
+  /** Opens a link; packets wait in the pipe until the other side is there. One over a pipe that has ended is over too. */
   open(): Transport {
     const channel = this.#freeChannel();
     this.#write(Message.OPEN, channel);
-    return this.#channel(channel);
+    const transport = this.#channel(channel);
+    if (this.#over) transport.destroy(this.#reason);
+    return transport;
   }
 
   /** In turn, so that a number is not used again before the other side has heard of the end of its last link. */
@@ -171,6 +175,7 @@ export class Mux {
   end(error: Error | undefined): void {
     if (this.#over) return;
     this.#over = true;
+    this.#reason = error;
     for (const transport of this.#channels.values()) transport.peerGone(error);
   }
 

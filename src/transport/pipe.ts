@@ -36,7 +36,6 @@ export function listenPipe(
 /** The client's end. */
 export class PipeLinks {
   readonly #mux: Mux;
-  #failure: ElsewhereError | undefined;
 
   constructor({ input, output }: PipePair) {
     this.#mux = new Mux({ input, output, description: 'a pair of streams' });
@@ -47,18 +46,16 @@ export class PipeLinks {
   }
 
   open(): Transport {
-    const transport = this.#mux.open();
-    if (this.#failure !== undefined) transport.destroy(this.#failure);
-    return transport;
+    return this.#mux.open();
   }
 
   #end(cause: Error | undefined): void {
-    this.#failure ??= new ElsewhereError(
+    const failure = new ElsewhereError(
       'ERR_ELSEWHERE_CONNECTION_LOST',
       `the streams that lead to the agent have ended${cause === undefined ? '' : `: ${cause.message}`}`,
       { cause },
     );
-    this.#mux.end(this.#failure);
+    this.#mux.end(failure);
   }
 
   /** The agent's end of the streams sees their end. */
